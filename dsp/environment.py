@@ -1,0 +1,29 @@
+"""The only file that reads the environment; called at the two edges, the CLI and the public openers."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def variables() -> Mapping[str, str]:
+    """The environment as it is now."""
+    return os.environ
+
+
+def home() -> Path:
+    """The user's data folder: `DSP_HOME`, else the platform's own place for user data."""
+    named = os.environ.get("DSP_HOME")
+    if named:
+        return Path(named).expanduser().absolute()
+    from platformdirs import user_data_path
+
+    return user_data_path("dsp", appauthor=False)
+
+
+def quiet_native_threads() -> None:
+    """Keep OpenMP threads from spinning while they wait; call before a native library is first imported.
+
+    With busy cores, spinning costs a factor of fifty in generation speed (26 tokens/s against 0.5).
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")

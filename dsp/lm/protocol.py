@@ -1,0 +1,159 @@
+"""What crosses the LM door: a structured request, a structured reply."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, Protocol, TypeAlias
+
+from dsp.template import Message, Template
+from dsp.types import JSON, Example
+
+Style: TypeAlias = Literal["text", "chat"]
+Finish: TypeAlias = Literal["stop", "length", "content_filter"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One prompt and how to sample from it: a template, the example it is written for, its demonstrations.
+
+    `n` completions are asked for, with sample indices `sample`, `sample + 1`, …; a cache keeps them apart.
+    `stop` adds to the stops that the template itself sets. Temperature 0 means greedy decoding.
+    """
+
+    template: Template
+    example: Example
+    demos: tuple[Example, ...] = ()
+    stage: str = ""
+    n: int = 1
+    temperature: float = 0.0
+    max_tokens: int = 150
+    stop: tuple[str, ...] = ()
+    seed: int = 0
+    sample: int = 0
+
+    @cached_property
+    def prompt(self) -> str:
+        """The prompt as one text, for a completion model."""
+        return self.template.write(self.example, self.demos)
+
+    @cached_property
+    def messages(self) -> tuple[Message, ...]:
+        """The prompt as turns, for a chat model."""
+        return self.template.messages(self.example, self.demos)
+
+    @cached_property
+    def stops(self) -> tuple[str, ...]:
+        """Every text at which decoding ends."""
+        return tuple(dict.fromkeys((*self.template.stops, *self.stop)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenLogprob:
+    """One generated token and its natural log-probability (≤ 0)."""
+
+    token: str
+    logprob: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completion:
+    """One sampled text; `logprobs` is None where the backend gives none."""
+
+    text: str
+    finish: Finish = "stop"
+    logprobs: tuple[TokenLogprob, ...] | None = None
+
+    @property
+    def mean_logprob(self) -> float | None:
+        """Mean log-probability of the tokens, the paper's score of a completion; None where unknown."""
+        if not self.logprobs:
+            return None
+        return sum(t.logprob for t in self.logprobs) / len(self.logprobs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """Tokens of one reply; `cached_tokens` of the prompt were not evaluated again."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
+            completion_tokens=self.completion_tokens + other.completion_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """The completions of one request, in the order of their sample indices.
+
+    `dropped` names request options that the model refuses and that were applied here or not at all;
+    `cached` says that no model was asked.
+    """
+
+    completions: tuple[Completion, ...]
+    usage: Usage = Usage()
+    seconds: float = 0.0
+    cached: bool = False
+    dropped: tuple[str, ...] = ()
+
+
+class LM(Protocol):
+    """A language model: replies to requests, one reply each, in order.
+
+    `identity` holds everything that tells this model from another (never a key); `style` says
+    whether it is sent `request.prompt` or `request.messages`. Raises LMError when a request gets no usable reply.
+    """
+
+    @property
+    def name(self) -> str:
+        """What a user writes to get this model: `embedded`, `openai:gpt-5-mini`."""
+
+    @property
+    def identity(self) -> Mapping[str, JSON]:
+        """Endpoint, model, weights: what tells this model from another."""
+
+    @property
+    def style(self) -> Style:
+        """Whether the model is sent one text or chat messages."""
+
+    def complete(self, requests: Sequence[Request]) -> list[Reply]:
+        """One reply for each request, in order."""
+
+
+def describe(lm: LM, request: Request) -> dict[str, JSON]:
+    """The JSON form of a request to this LM: what is sent and all that changes the answer; equal means interchangeable.
+
+    The number of samples and their indices are left out: a reply is kept for each sample index.
+    """
+    said: JSON = request.prompt if lm.style == "text" else [message.json() for message in request.messages]
+    return {
+        "lm": dict(lm.identity),
+        "prompt" if lm.style == "text" else "messages": said,
+        "temperature": request.temperature,
+        "max_tokens": request.max_tokens,
+        "stop": list(request.stops),
+        "seed": request.seed,
+    }
+
+
+def completion_json(completion: Completion) -> dict[str, JSON]:
+    """A completion as a record keeps it."""
+    logprobs: JSON = None
+    if completion.logprobs is not None:
+        logprobs = [[t.token, t.logprob] for t in completion.logprobs]
+    return {"text": completion.text, "finish": completion.finish, "logprobs": logprobs}
+
+
+def completion_from(record: Mapping[str, Any]) -> Completion:
+    """The completion that `completion_json` wrote."""
+    logprobs = record["logprobs"]
+    return Completion(
+        text=record["text"],
+        finish=record["finish"],
+        logprobs=None if logprobs is None else tuple(TokenLogprob(token=t, logprob=p) for t, p in logprobs),
+    )

@@ -1,0 +1,114 @@
+"""What crossed the doors during one run, in order: what citations, replay, cost and demonstrations read."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from dsp.calls import Call, Crossing, key_of
+from dsp.index.protocol import Retriever, describe_search, hits_json
+from dsp.journal import Journal
+from dsp.lm.protocol import LM, Reply, Request, Style, completion_json, describe
+from dsp.types import JSON, Hit
+
+
+@dataclass
+class Trace:
+    """The crossings of one run so far; each is appended to the journal as it happens, where there is one."""
+
+    run: str = ""
+    journal: Journal | None = None
+    crossings: list[Crossing] = field(default_factory=list)
+
+    def cross(self, stage: str, calls: Sequence[Call], *, cached: bool, seconds: float) -> None:
+        """Keep one crossing."""
+        crossing = Crossing(
+            position=len(self.crossings), stage=stage, calls=tuple(calls), cached=cached, seconds=seconds
+        )
+        self.crossings.append(crossing)
+        if self.journal is not None:
+            self.journal.cross(self.run, crossing)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that a model processed."""
+        return sum(crossing.tokens for crossing in self.crossings)
+
+
+@dataclass(frozen=True)
+class TracedLM:
+    """An LM whose requests and replies are kept in a trace."""
+
+    inner: LM
+    trace: Trace
+
+    @property
+    def name(self) -> str:
+        """The name of the LM behind it."""
+        return self.inner.name
+
+    @property
+    def identity(self) -> Mapping[str, JSON]:
+        """The identity of the LM behind it."""
+        return self.inner.identity
+
+    @property
+    def style(self) -> Style:
+        """The style of the LM behind it."""
+        return self.inner.style
+
+    def complete(self, requests: Sequence[Request]) -> list[Reply]:
+        """Ask the LM behind it and keep what was said."""
+        replies = self.inner.complete(requests)
+        for request, reply in zip(requests, replies, strict=True):
+            self.trace.cross(
+                request.stage, _lm_calls(self.inner, request, reply), cached=reply.cached, seconds=reply.seconds
+            )
+        return replies
+
+
+@dataclass(frozen=True)
+class TracedRetriever:
+    """A retriever whose queries and hits are kept in a trace."""
+
+    inner: Retriever
+    trace: Trace
+
+    @property
+    def name(self) -> str:
+        """The name of the retriever behind it."""
+        return self.inner.name
+
+    @property
+    def identity(self) -> Mapping[str, JSON]:
+        """The identity of the retriever behind it."""
+        return self.inner.identity
+
+    def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
+        """Ask the retriever behind it and keep what was found."""
+        started = time.perf_counter()
+        rankings = self.inner.search(queries, k)
+        seconds = time.perf_counter() - started
+        for query, hits in zip(queries, rankings, strict=True):
+            request = describe_search(self.inner, query, k)
+            call = Call(door="retriever", key=key_of(request), sample=0, request=request, reply=hits_json(hits))
+            self.trace.cross("", [call], cached=False, seconds=seconds / len(queries))
+        return rankings
+
+
+def _lm_calls(lm: LM, request: Request, reply: Reply) -> list[Call]:
+    """One call for each sample; the prompt's tokens count once, the completion's evenly."""
+    said = describe(lm, request)
+    key, n = key_of(said), max(len(reply.completions), 1)
+    return [
+        Call(
+            door="lm",
+            key=key,
+            sample=request.sample + i,
+            request=said,
+            reply={**completion_json(completion), "dropped": list(reply.dropped)},
+            seconds=reply.seconds / n,
+            prompt_tokens=reply.usage.prompt_tokens if i == 0 else 0,
+            completion_tokens=reply.usage.completion_tokens // n + (i < reply.usage.completion_tokens % n),
+        )
+        for i, completion in enumerate(reply.completions)
+    ]
