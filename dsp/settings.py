@@ -20,7 +20,8 @@ class Settings:
     journal: Journal | None = None
 
 
-_in_force: ContextVar[Settings] = ContextVar("dsp_settings", default=Settings())
+_NONE = Settings()
+_in_force: ContextVar[Settings] = ContextVar("dsp_settings", default=_NONE)
 
 
 @contextmanager
