@@ -1,0 +1,225 @@
+"""Recipes: what an index is made of and how it is searched, as data in a TOML file."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+
+from dsp.errors import UsageError
+from dsp.tables import Table, read_table
+
+FORMATS = ("markdown", "text", "html", "pdf", "jsonl", "csv", "parquet")
+METRICS = ("cosine", "inner_product", "l2")
+MODES = ("dense", "lexical", "hybrid")
+LANGUAGES = ("auto", "en", "zh")
+# Raised when reading or cutting changes, so that built indexes are known to be of an older kind.
+READING = 1
+
+_NO_METADATA: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """Where a row keeps what: dotted names (`passage.body`); `metadata` maps our name to theirs."""
+
+    text: str = "text"
+    id: str = ""
+    title: str = ""
+    language: str = ""
+    metadata: Mapping[str, str] = field(default_factory=lambda: _NO_METADATA, hash=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Documents to read: a file, a folder or a glob relative to the recipe, or `hf:` and a data set.
+
+    `format` is empty where the suffix of each file decides; `root`, where not None, is the folder that
+    relative paths start from in place of the recipe's own, and `label` goes before the names of its documents.
+    """
+
+    path: str
+    format: str = ""
+    columns: Columns = Columns()
+    config: str = ""
+    split: str = "train"
+    revision: str = ""
+    root: Path | None = None
+    label: str = ""
+
+    @property
+    def dataset(self) -> str:
+        """The name of the data set after `hf:`; empty for files."""
+        return self.path.removeprefix("hf:") if self.path.startswith("hf:") else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderChoice:
+    """Which encoder, and what it wants before each text; None leaves the prefix to the encoder."""
+
+    name: str = "embedded"
+    query_prefix: str | None = None
+    passage_prefix: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paper:
+    """A PDF that is fetched only when the user asks for it."""
+
+    name: str
+    url: str
+    title: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """An index as its owner describes it. `words` and `overlap` count words (1.6 Chinese characters are one)."""
+
+    name: str
+    folder: Path
+    sources: tuple[Source, ...]
+    description: str = ""
+    language: str = "auto"
+    words: int = 100
+    overlap: int = 15
+    encoder: EncoderChoice = EncoderChoice()
+    factory: str = "Flat"
+    metric: str = "cosine"
+    mode: str = "hybrid"
+    dense_weight: float = 1.0
+    lexical_weight: float = 1.0
+    papers: tuple[Paper, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen hex digits of everything that a built index depends on, whatever the file's layout.
+
+        The folder, the description and how the index is searched (mode, weights) are left out; whether
+        the documents themselves changed is `corpus.corpus_state`.
+        """
+        sources = []
+        for source in self.sources:
+            columns = {**asdict(replace(source.columns, metadata={})), "metadata": dict(source.columns.metadata)}
+            sources.append(
+                [source.path, source.format, columns, source.config, source.split, source.revision, source.label]
+            )
+        encoder = [self.encoder.name, self.encoder.query_prefix, self.encoder.passage_prefix]
+        built = [READING, sources, self.language, self.words, self.overlap, encoder, self.factory, self.metric]
+        text = json.dumps(built, sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def with_papers(self, folder: Path) -> "Recipe":
+        """The recipe that also reads the papers that `fetch.fetch_papers` put into `folder`."""
+        titles = {f"{paper.name}.pdf": paper.title for paper in self.papers}
+        more = tuple(Source(path=name, format="pdf", root=folder, label="fetched") for name in sorted(titles))
+        return replace(self, sources=self.sources + more)
+
+
+def load_recipe(path: Path) -> Recipe:
+    """The recipe in a TOML file, or in `index.toml` of a folder."""
+    file = path / "index.toml" if path.is_dir() else path
+    table = read_table(file)
+    folder = file.parent.absolute()
+    recipe = _recipe(table, folder, folder.name if file.name == "index.toml" else file.stem)
+    table.finish()
+    return recipe
+
+
+def open_recipe(path: Path) -> Recipe:
+    """The recipe that a path means: a TOML file or a folder with `index.toml` in it, else the user's documents."""
+    if path.suffix == ".toml" or (path / "index.toml").is_file():
+        return load_recipe(path)
+    return recipe_for_path(path)
+
+
+def recipe_for_path(path: Path) -> Recipe:
+    """A recipe with the defaults for a user's own folder or file."""
+    place = path.expanduser().absolute()
+    if place.is_dir():
+        source = Source(path=".")
+        return Recipe(name=index_name(place.name), folder=place, sources=(source,))
+    if place.is_file():
+        return Recipe(name=index_name(place.stem), folder=place.parent, sources=(Source(path=place.name),))
+    raise UsageError(f"there is no file or folder {path}; give the path of a recipe, a folder or a document")
+
+
+def index_name(text: str) -> str:
+    """A name for an index made from any text: lower case, at most 64 of `a-z 0-9 . _ -`."""
+    return re.sub(r"[^a-z0-9._-]+", "-", text.casefold()).strip("-._")[:64] or "index"
+
+
+def _recipe(table: Table, folder: Path, name: str) -> Recipe:
+    passages, search, faiss = table.table("passages"), table.table("search"), table.table("faiss")
+    weights = search.table("weights")
+    words = passages.whole("words", 100, 10, 2000)
+    recipe = Recipe(
+        name=index_name(name),
+        folder=folder,
+        description=table.text("description", ""),
+        language=table.text("language", "auto", LANGUAGES),
+        sources=tuple(_source(table, item) for item in table.items("sources")),
+        words=words,
+        overlap=passages.whole("overlap", 15, 0, words // 2),
+        encoder=_encoder(table.table("encoder")),
+        factory=faiss.text("factory", "Flat"),
+        metric=faiss.text("metric", "cosine", METRICS),
+        mode=search.text("mode", "hybrid", MODES),
+        dense_weight=weights.number("dense", 1.0, 0.0, 1000.0),
+        lexical_weight=weights.number("lexical", 1.0, 0.0, 1000.0),
+        papers=tuple(_paper(table, item) for item in table.items("papers")),
+    )
+    for part in (passages, search, faiss, weights):
+        part.finish()
+    if not recipe.sources:
+        raise UsageError(f'{table.where}: sources is missing or empty; write sources = ["folder-of-documents"]')
+    return recipe
+
+
+def _source(table: Table, item: object) -> Source:
+    if isinstance(item, str):
+        return Source(path=item)
+    part = table.inside("sources", item)
+    source = Source(
+        path=part.text("path"),
+        format=part.text("format", "", ("", *FORMATS)),
+        columns=_columns(part.table("columns")),
+        config=part.text("config", ""),
+        split=part.text("split", "train"),
+        revision=part.text("revision", ""),
+    )
+    part.finish()
+    return source
+
+
+def _columns(table: Table) -> Columns:
+    metadata = table.table("metadata")
+    columns = Columns(
+        text=table.text("text", "text"),
+        id=table.text("id", ""),
+        title=table.text("title", ""),
+        language=table.text("language", ""),
+        metadata={name: metadata.text(name) for name in metadata.names()},
+    )
+    table.finish()
+    return columns
+
+
+def _encoder(table: Table) -> EncoderChoice:
+    choice = EncoderChoice(
+        name=table.text("name", "embedded"),
+        query_prefix=table.text("query_prefix") if table.has("query_prefix") else None,
+        passage_prefix=table.text("passage_prefix") if table.has("passage_prefix") else None,
+    )
+    table.finish()
+    return choice
+
+
+def _paper(table: Table, item: object) -> Paper:
+    part = table.inside("papers", item)
+    paper = Paper(name=part.text("name"), url=part.text("url"), title=part.text("title", ""))
+    part.finish()
+    if paper.name != index_name(paper.name):
+        raise part.wrong("name", "made of a-z 0-9 . _ - only, for it becomes a file name", paper.name)
+    return paper
