@@ -1,10 +1,12 @@
 """What crossed the doors during one run, in order: what citations, replay, cost and demonstrations read."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from dsp.calls import Call, Crossing, key_of
+from dsp.errors import Busy, IntegrityError, StorageError
 from dsp.index.protocol import Retriever, describe_search, hits_json
 from dsp.journal import Journal
 from dsp.lm.protocol import LM, Reply, Request, Style, completion_json, describe
@@ -13,11 +15,21 @@ from dsp.types import JSON, Hit
 
 @dataclass
 class Trace:
-    """The crossings of one run so far; each is appended to the journal as it happens, where there is one."""
+    """The crossings of one run so far; each is appended to the journal as it happens, where there is one.
+
+    Where the journal cannot be written, `warn` is told once and the run goes on unrecorded; without `warn` it is an error.
+    """
 
     run: str = ""
     journal: Journal | None = None
+    warn: Callable[[str], None] | None = None
     crossings: list[Crossing] = field(default_factory=list)
+
+    def begin(self, header: Mapping[str, JSON]) -> None:
+        """Record the start of the run; its id is then in `run`."""
+        with self._kept() as journal:
+            if journal is not None:
+                self.run = journal.begin(header)
 
     def cross(self, stage: str, calls: Sequence[Call], *, cached: bool, seconds: float) -> None:
         """Keep one crossing."""
@@ -25,13 +37,30 @@ class Trace:
             position=len(self.crossings), stage=stage, calls=tuple(calls), cached=cached, seconds=seconds
         )
         self.crossings.append(crossing)
-        if self.journal is not None:
-            self.journal.cross(self.run, crossing)
+        with self._kept() as journal:
+            if journal is not None:
+                journal.cross(self.run, crossing)
+
+    def end(self, outcome: Mapping[str, JSON]) -> None:
+        """Record how the run ended."""
+        with self._kept() as journal:
+            if journal is not None:
+                journal.end(self.run, outcome)
 
     @property
     def tokens(self) -> int:
         """Tokens that a model processed."""
         return sum(crossing.tokens for crossing in self.crossings)
+
+    @contextmanager
+    def _kept(self) -> Iterator[Journal | None]:
+        try:
+            yield self.journal
+        except (StorageError, IntegrityError, Busy) as error:
+            if self.warn is None:
+                raise
+            self.journal, self.run = None, ""
+            self.warn(f"this run is not recorded: {error}")
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 JSON: TypeAlias = bool | int | float | str | Sequence["JSON"] | Mapping[str, "JSON"] | None
 
@@ -36,6 +36,47 @@ class Hit:
     passage: Passage
     score: float
     rank: int
+
+
+Verdict: TypeAlias = Literal["found", "near", "elsewhere", "not found"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Citation:
+    """What stands behind a marker `[number]` of an answer: a quote, where it stands, and whether it does.
+
+    `quote` is `passage.text[start:end]`. The verdict says what became of checking the claim against the text: *found*
+    there; *near*, with the edit that would make it so; *elsewhere*, in another passage than the one named; *not found*.
+    `hop` counts searches from 1 and `query` is the one that found the passage.
+    """
+
+    number: int
+    passage: Passage
+    quote: str
+    start: int
+    end: int
+    verdict: Verdict
+    edit: str = ""
+    hop: int = 0
+    query: str = ""
+
+    def json(self) -> dict[str, JSON]:
+        """The citation as `--json` prints it; `text[start:end]` is the quote."""
+        return {
+            "number": self.number,
+            "passage": self.passage.id,
+            "source": self.passage.source,
+            "title": self.passage.title,
+            "page": self.passage.page,
+            "quote": self.quote,
+            "start": self.start,
+            "end": self.end,
+            "text": self.passage.text,
+            "verdict": self.verdict,
+            "edit": self.edit,
+            "hop": self.hop,
+            "query": self.query,
+        }
 
 
 class Example:

@@ -1,0 +1,170 @@
+"""What stands behind an answer: markers, quotes, and whether the quotes are there.
+
+An answer is split into claims (its sentences). A claim's own quotations, or the claim itself, are looked for in the
+passage that its marker names, or, where it has none, in all of them; what is found, nearly found or not is said.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from dsp.numbers import numbers
+from dsp.sentences import Span, sentences
+from dsp.types import Citation, Passage, Verdict
+from dsp.words import normal, words
+
+_MARKER = re.compile(r"\s*\[(\d{1,3})\]")
+_QUOTATION = re.compile(r"[\"“「『«]([^\"“”「」『』«»]{12,})[\"”」』»]")
+NEAR = 0.8
+"""Share of a claim's words that one sentence must hold, in order, for the claim to be nearly there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cited:
+    """An answer with its markers, the citations behind them, and whether every claim has one that holds."""
+
+    answer: str
+    citations: tuple[Citation, ...]
+    supported: bool
+
+
+@dataclass(frozen=True)
+class _Match:
+    verdict: Verdict
+    number: int
+    span: Span
+    edit: str = ""
+    affinity: float = 0.0
+
+
+def cite(answer: str, passages: Sequence[Passage], *, question: str = "") -> Cited:
+    """The answer with a marker after each claim, and a checked citation for each marker.
+
+    Of several places that hold a claim, the one whose sentence shares most words with the question is quoted.
+    """
+    citations: list[Citation] = []
+    written: list[str] = []
+    supported = bool(answer.strip())
+    for claim in _claims(answer):
+        text = _MARKER.sub("", claim)
+        named = [int(n) for n in _MARKER.findall(claim)]
+        cited = [_citation(text, n, passages, question) for n in named or [0]]
+        kept = [c for c in cited if c is not None]
+        supported &= any(c.verdict in ("found", "near") for c in kept)
+        citations.extend(c for c in kept if c.number not in {known.number for known in citations})
+        written.append(_marked(text, [c.number for c in kept]))
+    return Cited(answer="".join(written).strip(), citations=tuple(citations), supported=supported)
+
+
+def _claims(answer: str) -> list[str]:
+    """The sentences of an answer with the white space before them; a marker after a full stop stays with its claim."""
+    ends = [span.end for span in sentences(answer)] or [len(answer)]
+    pieces, start = [], 0
+    for end in ends[:-1]:
+        marker = re.match(r"(\s*\[\d{1,3}\])+", answer[end:])
+        end += marker.end() if marker else 0
+        if end > start:
+            pieces.append(answer[start:end])
+            start = end
+    return [piece for piece in [*pieces, answer[start:]] if _MARKER.sub("", piece).strip()]
+
+
+def _marked(text: str, markers: Sequence[int]) -> str:
+    body = text.rstrip()
+    shown = "".join(f" [{n}]" for n in dict.fromkeys(markers))
+    if body[-1:] in ".。!?！？" and markers:
+        return f"{body[:-1]}{shown}{body[-1]}"
+    return body + shown
+
+
+def _citation(claim: str, named: int, passages: Sequence[Passage], question: str) -> Citation | None:
+    """The citation of one claim; `named` is the number of its marker, 0 where it has none."""
+    quotations = _QUOTATION.findall(claim) or [claim]
+    everywhere = list(range(1, len(passages) + 1))
+    if named and named not in everywhere:
+        return _unfound(named, Passage(id="", text=""))
+    tried = [named] if named else everywhere
+    match = _best(quotations, tried, passages, question)
+    if match is None and named:
+        other = _best(quotations, [n for n in everywhere if n != named], passages, question)
+        if other is None:
+            return _unfound(named, passages[named - 1])
+        match = _Match("elsewhere", other.number, other.span)
+    if match is None:
+        return None
+    passage = passages[match.number - 1]
+    start, end = match.span
+    return Citation(
+        number=match.number if match.verdict != "elsewhere" else named,
+        passage=passage,
+        quote=passage.text[start:end],
+        start=start,
+        end=end,
+        verdict=match.verdict,
+        edit=match.edit,
+    )
+
+
+def _unfound(number: int, passage: Passage) -> Citation:
+    return Citation(number=number, passage=passage, quote="", start=0, end=0, verdict="not found")
+
+
+def _best(quotations: Sequence[str], tried: Sequence[int], passages: Sequence[Passage], question: str) -> _Match | None:
+    """The best place for the quotations among the passages: found before near, then the closest to the question."""
+    asked = set(words(question))
+    matches = [
+        match
+        for number in tried
+        for quotation in quotations
+        for span in sentences(passages[number - 1].text)
+        if (match := _match(quotation, number, passages[number - 1], span, asked))
+    ]
+    if not matches:
+        return None
+    return max(matches, key=lambda m: (m.verdict == "found", m.affinity, -m.number, -m.span.start))
+
+
+def _match(quotation: str, number: int, passage: Passage, span: Span, asked: set[str]) -> _Match | None:
+    sentence = passage.text[span.start : span.end]
+    affinity = float(len(asked & set(words(f"{passage.title} {sentence}"))))
+    if holds(sentence, quotation):
+        return _Match("found", number, span, affinity=affinity)
+    share, edit = _nearness(words(quotation), words(sentence))
+    if share >= NEAR and numbers(quotation) <= numbers(sentence):
+        return _Match("near", number, span, edit, affinity)
+    return None
+
+
+def holds(sentence: str, claim: str) -> bool:
+    """Whether the sentence entails the claim: lexically (its words stand there, in order) or numerically."""
+    wanted, there = words(claim), words(sentence)
+    if not wanted:
+        return False
+    n = len(wanted)
+    if any(there[i : i + n] == wanted for i in range(len(there) - n + 1)):
+        return True
+    if _squeezed(claim) in _squeezed(sentence) and len(_squeezed(claim)) > 3:
+        return True
+    stated = numbers(claim)
+    unit = [w for w in wanted if not numbers(w)]
+    return bool(stated) and stated <= numbers(sentence) and all(w in there for w in unit)
+
+
+def _squeezed(text: str) -> str:
+    return "".join(c for c in normal(text) if c.isalnum())
+
+
+def _nearness(wanted: list[str], there: list[str]) -> tuple[float, str]:
+    """The share of the wanted words that stand in the other list in order, and the edit that would mend the rest."""
+    if len(wanted) < 2:
+        return 0.0, ""
+    matcher = SequenceMatcher(None, wanted, there, autojunk=False)
+    blocks = [b for b in matcher.get_matching_blocks() if b.size]
+    share = sum(b.size for b in blocks) / len(wanted)
+    edits = [
+        f"{' '.join(wanted[i1:i2]) or '∅'} → {' '.join(there[j1:j2][:6]) or '∅'}"
+        for op, i1, i2, j1, j2 in matcher.get_opcodes()
+        if op in ("replace", "delete")
+    ]
+    return share, "; ".join(edits)
