@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dsp.calls import Crossing
-from dsp.catalog import LoadedProgram, load_program
+from dsp.catalog import LoadedProgram, function_program, load_program
 from dsp.citations import cite
 from dsp.errors import DSPError, ProgramError
 from dsp.index.protocol import Retriever
@@ -66,8 +66,8 @@ def run(
 ) -> Prediction:
     """Run a program on a question through the doors in force.
 
-    `program` is a function, a loaded program, or a name or path. `warn` is told once where the journal cannot be written;
-    the run then goes on unrecorded. Raises what the program raises, with a note of the program's name.
+    `program` is a function, a loaded program, or a name or path. Where the journal cannot be written, `warn` is
+    told once and the run goes on unrecorded. Raises what the program raises, with a note of the program's name.
     """
     loaded = _loaded(program)
     settings = in_force()
@@ -163,7 +163,7 @@ def _checked(loaded: LoadedProgram, result: object) -> Example:
     if "answer" not in result:
         there = ", ".join(result) or "no fields"
         raise ProgramError(
-            f"{loaded.name} returned an Example without an answer (it has: {there}); add x.but(answer=…)"
+            f"{loaded.name} returned an Example without an answer (it has: {there}); add x.but(answer=...)"
         )
     return result
 

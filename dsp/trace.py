@@ -17,7 +17,8 @@ from dsp.types import JSON, Hit
 class Trace:
     """The crossings of one run so far; each is appended to the journal as it happens, where there is one.
 
-    Where the journal cannot be written, `warn` is told once and the run goes on unrecorded; without `warn` it is an error.
+    Where the journal cannot be written, `warn` is told once and the run goes on unrecorded; without `warn` it is an
+    error.
     """
 
     run: str = ""
