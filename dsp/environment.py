@@ -10,6 +10,11 @@ def variables() -> Mapping[str, str]:
     return os.environ
 
 
+def for_child(**changes: str) -> dict[str, str]:
+    """The environment of a child process: this one's, with some variables changed."""
+    return {**os.environ, **changes}
+
+
 def home() -> Path:
     """The user's data folder: `DSP_HOME`, else the platform's own place for user data."""
     named = os.environ.get("DSP_HOME")

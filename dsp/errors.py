@@ -14,6 +14,7 @@ DSPError                    exit 1   an unexpected failure of our own
 │   ├── ProviderTimeout     exit 4   the total deadline passed
 │   ├── RateLimited         exit 4   the provider asked us to slow down, and went on asking
 │   ├── Unavailable         exit 4   no connection, or the server failed
+│   ├── ModelMissing        exit 4   the model's file is not in the store; `dsp models pull` brings it
 │   ├── BadResponse         exit 4   an answer that is not an answer: bad JSON, no choices, too large
 │   ├── Rejected            exit 4   key, quota, model or request refused; trying again cannot help
 │   ├── Truncated           exit 4   the completion was cut before its fields were complete
@@ -98,6 +99,10 @@ class RateLimited(LMError):
 
 class Unavailable(LMError):
     """There is no connection, or the server failed."""
+
+
+class ModelMissing(LMError):
+    """The file of a model is not in the store."""
 
 
 class BadResponse(LMError):
