@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from dsp.numbers import numbers
+from dsp.numbers import numbers, without_numbers
 from dsp.sentences import Span, sentences
 from dsp.types import Citation, Passage, Verdict
 from dsp.words import normal, words
@@ -147,8 +147,7 @@ def holds(sentence: str, claim: str) -> bool:
     if _squeezed(claim) in _squeezed(sentence) and len(_squeezed(claim)) > 3:
         return True
     stated = numbers(claim)
-    unit = [w for w in wanted if not numbers(w)]
-    return bool(stated) and stated <= numbers(sentence) and all(w in there for w in unit)
+    return bool(stated) and stated <= numbers(sentence) and set(words(without_numbers(claim))) <= set(there)
 
 
 def _squeezed(text: str) -> str:

@@ -17,28 +17,31 @@ _UNITS = {
     "百": 1e2, "千": 1e3, "万": 1e4, "亿": 1e8,
 }  # fmt: skip
 _NUMBER = re.compile(
-    rf"(?P<digits>\d+(?:,\d{{3}})+(?:\.\d+)?|\d+(?:\.\d+)?)|\b(?P<word>{'|'.join(_WORDS)})\b"
-    rf"|(?P<chinese>[{''.join(_CHINESE)}](?=[百千万亿个位名种篇年月日层条项张]))",
+    rf"(?:(?P<digits>\d+(?:,\d{{3}})+(?:\.\d+)?|\d+(?:\.\d+)?)|\b(?P<word>{'|'.join(_WORDS)})\b"
+    rf"|(?P<chinese>[{''.join(_CHINESE)}](?=[百千万亿个位名种篇年月日层条项张])))"
+    r"(?:[\s-]*(?P<unit>(?:hundred|thousand|million|billion|trillion)\b|[kmb](?![a-z])|[百千万亿]+))?",
     re.IGNORECASE,
 )
-_UNIT = re.compile(r"[\s-]*(hundred|thousand|million|billion|trillion|[kmb](?![a-z])|[百千万亿]+)", re.IGNORECASE)
 
 
 def numbers(text: str) -> frozenset[float]:
     """The numbers that a text states: `1,836`, `six`, `30 billion` and `300 亿` (the last two are equal)."""
-    folded = unicodedata.normalize("NFKC", text)
-    return frozenset(_value(match, folded) for match in _NUMBER.finditer(folded))
+    return frozenset(_value(match) for match in _NUMBER.finditer(unicodedata.normalize("NFKC", text)))
 
 
-def _value(match: re.Match[str], text: str) -> float:
+def without_numbers(text: str) -> str:
+    """The text with its numbers and their large units left out."""
+    return _NUMBER.sub(" ", unicodedata.normalize("NFKC", text))
+
+
+def _value(match: re.Match[str]) -> float:
     if match["digits"]:
         value = float(match["digits"].replace(",", ""))
     elif match["word"]:
         value = float(_WORDS[match["word"].casefold()])
     else:
         value = float(_CHINESE[match["chinese"]])
-    unit = _UNIT.match(text, match.end())
-    for part in _parts(unit.group(1)) if unit else []:
+    for part in _parts(match["unit"]) if match["unit"] else []:
         value *= _UNITS[part]
     return round(value, 6)
 

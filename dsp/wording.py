@@ -39,8 +39,8 @@ def plain(text: str) -> str:
 
 def label_pattern(label: str) -> re.Pattern[str]:
     """How a model may write a label: any case, bold or as a list item, with a Western or a Chinese colon."""
-    name = re.escape(re.sub(r"\s*[::]\s*$", "", label))
-    return re.compile(rf"[ \t]{{0,8}}[*_#>\- ]{{0,8}}{name}[*_ ]{{0,4}}[::][*_]{{0,3}}", re.IGNORECASE)
+    name = re.escape(re.sub(r"\s*[:\uff1a]\s*$", "", label))
+    return re.compile(rf"[ \t]{{0,8}}[*_#>\- ]{{0,8}}{name}[*_ ]{{0,4}}[:\uff1a][*_]{{0,3}}", re.IGNORECASE)
 
 
 def _code(char: str) -> str:
