@@ -23,7 +23,7 @@ def split(text: str) -> list[str]:
         ["Was it open?", "The answer is no.", "Next came the licence."],
         ["Vincent Y. Zhao and Quoc V. Le wrote it.", "It won."],
         ["He moved to the U.S. in May.", "He liked the U.S.", "They did not."],
-        ["Dr. Who met Mr. Bean vs. Prof. X.", "All lost."],
+        ["Dr. Who met Mr. Bean vs. Prof. Xu.", "All lost."],
         ["“Really?” he asked.", "“Yes!”", "She left."],
         ["Models (e.g. T5, i.e. encoder-decoders) work.", "Others do not."],
         ["Published on Jan. 24, 2023.", "Accepted in Feb.", "Then printed."],
