@@ -32,14 +32,19 @@ def using(
 
     Names are opened: `using(lm="embedded", retriever="digest")`.
     """
-    from dsp.index.open import open_index
-    from dsp.lm.connect import connect
-
     settings = _in_force.get()
+    if isinstance(lm, str):
+        from dsp.lm.connect import connect
+
+        lm = connect(lm)
+    if isinstance(retriever, str):
+        from dsp.index.open import open_index
+
+        retriever = open_index(retriever)
     if lm is not None:
-        settings = replace(settings, lm=connect(lm) if isinstance(lm, str) else lm)
+        settings = replace(settings, lm=lm)
     if retriever is not None:
-        settings = replace(settings, retriever=open_index(retriever) if isinstance(retriever, str) else retriever)
+        settings = replace(settings, retriever=retriever)
     if journal is not None:
         settings = replace(settings, journal=journal)
     token = _in_force.set(settings)

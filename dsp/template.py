@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 from dsp.errors import TemplateError
 from dsp.reading import Reading, read_fields
-from dsp.types import JSON, Example, Passage
+from dsp.types import JSON, NOTHING, Example, Passage
 from dsp.wording import shielded
 
 SEPARATOR = "\n\n---\n\n"
@@ -110,15 +110,17 @@ class Template:
         line = ("\n",) if len(self.outputs) == 1 and self.outputs[0].line else ()
         return (*line, "\n---", *(f"\n{f.label}" for f in self.inputs))
 
-    def write(self, x: Example, demos: Sequence[Example] = ()) -> str:
-        """The prompt: it ends with the label of the first output that the example lacks."""
+    def write(self, x: Example, demos: Sequence[Example] = (), begun: Mapping[str, str] = NOTHING) -> str:
+        """The prompt: it ends with the label of the first output; `begun` holds outputs that are there already."""
         raw, worked = self._sorted(demos)
         guide = [self.guide()] if self.guidelines else []
         raw_block = ["\n\n".join(self._block(demo) for demo in raw)] if raw else []
-        parts = [self.instructions, *raw_block, *guide, *(self._block(demo) for demo in worked), self._query(x)]
+        parts = [self.instructions, *raw_block, *guide, *(self._block(demo) for demo in worked), self._query(x, begun)]
         return SEPARATOR.join(part for part in parts if part)
 
-    def messages(self, x: Example, demos: Sequence[Example] = ()) -> tuple[Message, ...]:
+    def messages(
+        self, x: Example, demos: Sequence[Example] = (), begun: Mapping[str, str] = NOTHING
+    ) -> tuple[Message, ...]:
         """The prompt as chat turns: instructions and guidelines, each demonstration as a turn, the query."""
         raw, worked = self._sorted(demos)
         system = SEPARATOR.join(
@@ -128,7 +130,8 @@ class Template:
         for demo in worked:
             turns.append(Message(role="user", content=self._written(demo, self.inputs)))
             turns.append(Message(role="assistant", content=self._written(demo, self.outputs)))
-        turns.append(Message(role="user", content=self._inputs(x)))
+        asked = self._query(x, begun) if begun else self._inputs(x)
+        turns.append(Message(role="user", content=asked))
         return tuple(turns)
 
     def guide(self) -> str:
@@ -140,12 +143,13 @@ class Template:
         """The fields of a block that `write` wrote: the inverse of writing."""
         return read_fields(block, {f.name: f.label for f in self.fields}, cue=None)
 
-    def read(self, completion: str) -> Reading:
-        """The outputs that a completion holds; it may begin after the first label, or repeat it."""
+    def read(self, completion: str, begun: Mapping[str, str] = NOTHING) -> Reading:
+        """The outputs that a completion holds; it may begin after the label it was given as a cue, or repeat it."""
+        asked = [f for f in self.outputs if f.name not in begun]
         return read_fields(
             completion,
-            {f.name: f.label for f in self.outputs},
-            cue=self.outputs[0].name,
+            {f.name: f.label for f in asked},
+            cue=asked[0].name,
             foreign=tuple(f.label for f in self.inputs),
         )
 
@@ -171,8 +175,13 @@ class Template:
             )
         return self._written(x, self.inputs)
 
-    def _query(self, x: Example) -> str:
-        return self._inputs(x) + self._joiner + self.outputs[0].label
+    def _query(self, x: Example, begun: Mapping[str, str]) -> str:
+        there = [f for f in self.outputs if f.name in begun]
+        cue = next((f.label for f in self.outputs if f.name not in begun), None)
+        if cue is None:
+            raise TemplateError(f"every output is there already ({', '.join(begun)}); nothing is left to ask for")
+        written = self._written(Example(**begun), there)
+        return self._joiner.join(part for part in (self._inputs(x), written, cue) if part)
 
     def _block(self, demo: Example) -> str:
         return self._written(demo, self.fields)

@@ -1,12 +1,12 @@
 """What crosses the LM door: a structured request, a structured reply."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, Protocol, TypeAlias
 
 from dsp.template import Message, Template
-from dsp.types import JSON, Example
+from dsp.types import JSON, NOTHING, Example
 
 Style: TypeAlias = Literal["text", "chat"]
 Finish: TypeAlias = Literal["stop", "length", "content_filter"]
@@ -16,6 +16,7 @@ Finish: TypeAlias = Literal["stop", "length", "content_filter"]
 class Request:
     """One prompt and how to sample from it: a template, the example it is written for, its demonstrations.
 
+    `begun` holds outputs of the template that are there already: the completion goes on behind them.
     `n` completions are asked for, with sample indices `sample`, `sample + 1`, …; a cache keeps them apart.
     `stop` adds to the stops that the template itself sets. Temperature 0 means greedy decoding.
     """
@@ -23,6 +24,7 @@ class Request:
     template: Template
     example: Example
     demos: tuple[Example, ...] = ()
+    begun: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     stage: str = ""
     n: int = 1
     temperature: float = 0.0
@@ -34,12 +36,12 @@ class Request:
     @cached_property
     def prompt(self) -> str:
         """The prompt as one text, for a completion model."""
-        return self.template.write(self.example, self.demos)
+        return self.template.write(self.example, self.demos, self.begun)
 
     @cached_property
     def messages(self) -> tuple[Message, ...]:
         """The prompt as turns, for a chat model."""
-        return self.template.messages(self.example, self.demos)
+        return self.template.messages(self.example, self.demos, self.begun)
 
     @cached_property
     def stops(self) -> tuple[str, ...]:

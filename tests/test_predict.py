@@ -1,0 +1,56 @@
+"""generate: outputs filled, missing ones asked for again, demonstrations by stage."""
+
+import pytest
+
+from dsp import fields
+from dsp.errors import ReadingError, UsageError
+from dsp.predict import generate
+from dsp.settings import using
+from dsp.template import Template
+from dsp.testing import ScriptedLM
+from dsp.types import Demos, Example
+
+COT = Template("Answer.", (fields.question(),), (fields.rationale(), fields.answer()))
+TWO_HOPS = Template("Search.", (fields.question(),), (fields.rationale(), fields.query(), fields.answer()))
+
+
+def test_the_outputs_are_filled_in() -> None:
+    with using(lm=ScriptedLM([" It says so.\nAnswer: 42"])):
+        x = generate(COT, Example(question="q"), stage="answer")
+    assert (x.question, x.rationale, x.answer) == ("q", "It says so.", "42")
+
+
+def test_a_missing_output_is_asked_for_behind_what_is_there() -> None:
+    lm = ScriptedLM([" It says so.", " 42"])
+    with using(lm=lm):
+        x = generate(COT, Example(question="q"), stage="answer")
+    assert (x.rationale, x.answer) == ("It says so.", "42")
+    assert lm.requests[1].prompt.endswith("Question: q\nRationale: It says so.\nAnswer:")
+
+
+def test_a_missing_middle_output_does_not_swallow_its_neighbour() -> None:
+    lm = ScriptedLM([" why\nAnswer: 42", " what to ask"])
+    with using(lm=lm):
+        x = generate(TWO_HOPS, Example(question="q"), stage="hop")
+    assert (x.rationale, x.query, x.answer) == ("why", "what to ask", "42")
+
+
+def test_silence_is_a_typed_error_that_names_stage_and_field() -> None:
+    with using(lm=ScriptedLM(["", ""])), pytest.raises(ReadingError, match=r"stage 'answer': no 'Rationale:'"):
+        generate(COT, Example(question="q"), stage="answer")
+
+
+def test_demonstrations_are_those_of_the_stage() -> None:
+    demo = Example(question="old", rationale="so", answer="7")
+    lm = ScriptedLM([" so\nAnswer: 42"] * 2)
+    x = Example(question="q", demos=Demos(worked={"answer": (demo,)}))
+    with using(lm=lm):
+        generate(COT, x, stage="answer")
+        generate(COT, x, stage="hop")
+    assert "Question: old" in lm.requests[0].prompt
+    assert "Question: old" not in lm.requests[1].prompt
+
+
+def test_without_an_lm_the_error_shows_what_to_write() -> None:
+    with pytest.raises(UsageError, match=r'with dsp\.using\(lm="embedded"\)'):
+        generate(COT, Example(question="q"), stage="answer")
