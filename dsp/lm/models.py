@@ -1,12 +1,13 @@
 """The model store: weights as content-addressed files, checked against the publisher's sha256."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from dsp.errors import Busy, ModelCorrupt, ModelMissing, StorageError
 from dsp.lm.download import CONNECT_SECONDS, Progress
@@ -86,6 +87,20 @@ class Store:
         self._note_hashed(model)
         return path
 
+    def sha256_of_own(self, path: Path) -> str:
+        """The sha256 of a file outside the store, hashed once for each size and time of change."""
+        with _storage(path):
+            note = self.folder / f"own-{hashlib.sha256(str(path.absolute()).encode()).hexdigest()[:16]}.json"
+            stamp = _stamp(path)
+            noted = _read_note(note)
+            if all(noted.get(key) == value for key, value in stamp.items()):
+                return str(noted["sha256"])
+            found = sha256_of(path)
+        with suppress(OSError):
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _write_private(note, json.dumps({**stamp, "sha256": found}))
+        return found
+
     def remove(self, name: str) -> int:
         """Delete the file of a model and what an interrupted pull left; gives the bytes that became free."""
         path = self.path(name)
@@ -123,11 +138,8 @@ class Store:
     def _hashed_before(self, model: Model) -> bool:
         """Whether this very file (its size, its time of change) has been hashed and found right."""
         path = self.folder / model.filename
-        try:
-            noted = json.loads(path.with_suffix(".json").read_text(encoding="ascii"))
-            return bool(noted == _stamp(path) and noted["size"] == model.size)
-        except (OSError, ValueError):
-            return False
+        stamp = _stamp(path)
+        return _read_note(path.with_suffix(".json")) == stamp and stamp["size"] == model.size
 
     def _note_hashed(self, model: Model) -> None:
         path = self.folder / model.filename
@@ -171,6 +183,14 @@ class Store:
 def _stamp(path: Path) -> dict[str, int]:
     found = path.stat()
     return {"size": found.st_size, "changed_ns": found.st_mtime_ns}
+
+
+def _read_note(path: Path) -> dict[str, Any]:
+    try:
+        noted = json.loads(path.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return {}
+    return noted if isinstance(noted, dict) else {}
 
 
 def _write_private(path: Path, text: str) -> None:
