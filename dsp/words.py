@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterator
 
 _TOKEN = re.compile(r"[0-9]+(?:[.,][0-9]+)*%?|[^\W\d_]+(?:[0-9]+)?|[0-9]+[^\W\d_]+")
 _CJK = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]+")
@@ -32,3 +33,33 @@ def words(text: str) -> list[str]:
         else:
             found.extend(_TOKEN.findall(piece))
     return found
+
+
+_WIDE = r"\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+_UNIT = re.compile(rf"([{_WIDE}])|[^\s{_WIDE}]{{1,20}}")
+_WIDE_PER_WORD = 1.6
+
+
+def units(text: str, start: int, end: int) -> Iterator[tuple[int, float]]:
+    """What the length of `text[start:end]` is counted in: for each unit where it ends and its length in words.
+
+    A run of letters between blanks is a word (every twenty of them, so that none is endless);
+    1.6 Chinese characters or Japanese letters are one.
+    """
+    for match in _UNIT.finditer(text, start, end):
+        yield match.end(), 1 / _WIDE_PER_WORD if match.group(1) else 1.0
+
+
+def length(text: str, start: int = 0, end: int | None = None) -> float:
+    """The length of a text in words, as `units` counts them."""
+    return sum(share for _, share in units(text, start, len(text) if end is None else end))
+
+
+def normal_answer(text: str) -> str:
+    """An answer as votes and matches compare it: case, punctuation, English articles and white space put aside.
+
+    An answer that is nothing else ("A", "The", "?") stays as it is, so that it is not lost.
+    """
+    bare = "".join(" " if unicodedata.category(c)[0] == "P" else c for c in normal(text))
+    kept = " ".join(word for word in bare.split() if word not in ("a", "an", "the"))
+    return kept or " ".join(normal(text).split())

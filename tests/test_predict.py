@@ -4,7 +4,7 @@ import pytest
 
 from dsp import fields
 from dsp.errors import ReadingError, UsageError
-from dsp.predict import generate
+from dsp.predict import branch, ensemble, generate, generate_many
 from dsp.settings import using
 from dsp.template import Template
 from dsp.testing import ScriptedLM
@@ -54,3 +54,55 @@ def test_demonstrations_are_those_of_the_stage() -> None:
 def test_without_an_lm_the_error_shows_what_to_write() -> None:
     with pytest.raises(UsageError, match=r'with dsp\.using\(lm="embedded"\)'):
         generate(COT, Example(question="q"), stage="answer")
+
+
+def test_many_completions_are_read_in_the_plural() -> None:
+    with using(lm=ScriptedLM([" a\nAnswer: 1", " b\nAnswer: 2"])):
+        completions = generate_many(COT, Example(question="q"), stage="answer", n=2)
+    assert completions.answers == ("1", "2")
+    assert completions.rationales == ("a", "b")
+    assert (completions.asked, completions.unusable, len(completions)) == (2, 0, 2)
+
+
+def test_only_the_incomplete_completion_is_continued() -> None:
+    lm = ScriptedLM([" a\nAnswer: 1", " b", " 2"])
+    with using(lm=lm):
+        completions = generate_many(COT, Example(question="q"), stage="answer", n=2)
+    assert completions.answers == ("1", "2")
+    assert lm.requests[2].begun == {"rationale": "b"}
+    assert lm.requests[2].sample == 1
+
+
+def test_unusable_completions_are_drawn_again_and_counted() -> None:
+    lm = ScriptedLM([" a\nAnswer: 1", "", " c\nAnswer: 3"])
+    with using(lm=lm):
+        completions = generate_many(COT, Example(question="q"), stage="answer", n=2)
+    assert completions.answers == ("1", "3")
+    assert completions.unusable == 1
+    assert lm.requests[2].sample == 2
+
+
+def test_no_usable_completion_is_a_typed_error() -> None:
+    with using(lm=ScriptedLM(lambda request: "")), pytest.raises(ReadingError):
+        generate_many(COT, Example(question="q"), stage="answer", n=3)
+
+
+def one_step(question: str, *, suffix: str = "") -> Example:
+    return generate(COT, Example(question=question + suffix), stage="answer")
+
+
+def test_branches_sample_where_the_program_asks_greedily() -> None:
+    lm = ScriptedLM(lambda request: f" so\nAnswer: {request.sample}")
+    with using(lm=lm):
+        runs = branch(one_step, "q", n=3, temperature=0.9, suffix="!")
+    assert runs.answers == ("0", "1", "2")
+    assert {request.temperature for request in lm.requests} == {0.9}
+    assert all(request.example.question == "q!" for request in lm.requests)
+
+
+def test_an_ensemble_runs_each_program() -> None:
+    def other(question: str) -> Example:
+        return Example(question=question, answer="other")
+
+    with using(lm=ScriptedLM([" so\nAnswer: one"])):
+        assert ensemble([one_step, other], "q").answers == ("one", "other")

@@ -23,7 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("lm", "index"),
     ("settings", "trace", "testing"),
     ("runner",),
-    ("demonstrate", "search", "predict"),
+    ("completions", "demonstrate", "search", "predict"),
     ("evaluation",),
     ("__init__",),
     ("cli", "__main__"),
