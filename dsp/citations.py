@@ -12,7 +12,7 @@ from difflib import SequenceMatcher
 from dsp.numbers import numbers, without_numbers
 from dsp.sentences import Span, sentences
 from dsp.types import Citation, Passage, Verdict
-from dsp.words import normal, words
+from dsp.words import normal, tokens
 
 _MARKER = re.compile(r"\s*\[(\d{1,3})\]")
 _QUOTATION = re.compile(r"[\"“「『«]([^\"“”「」『』«»]{12,})[\"”」』»]")
@@ -112,7 +112,7 @@ def _unfound(number: int, passage: Passage) -> Citation:
 
 def _best(quotations: Sequence[str], tried: Sequence[int], passages: Sequence[Passage], question: str) -> _Match | None:
     """The best place for the quotations among the passages: found before near, then the closest to the question."""
-    asked = set(words(question))
+    asked = set(tokens(question))
     matches = [
         match
         for number in tried
@@ -127,10 +127,10 @@ def _best(quotations: Sequence[str], tried: Sequence[int], passages: Sequence[Pa
 
 def _match(quotation: str, number: int, passage: Passage, span: Span, asked: set[str]) -> _Match | None:
     sentence = passage.text[span.start : span.end]
-    affinity = float(len(asked & set(words(f"{passage.title} {sentence}"))))
+    affinity = float(len(asked & set(tokens(f"{passage.title} {sentence}"))))
     if holds(sentence, quotation):
         return _Match("found", number, span, affinity=affinity)
-    share, edit = _nearness(words(quotation), words(sentence))
+    share, edit = _nearness(tokens(quotation), tokens(sentence))
     if share >= NEAR and numbers(quotation) <= numbers(sentence):
         return _Match("near", number, span, edit, affinity)
     return None
@@ -138,7 +138,7 @@ def _match(quotation: str, number: int, passage: Passage, span: Span, asked: set
 
 def holds(sentence: str, claim: str) -> bool:
     """Whether the sentence entails the claim: lexically (its words stand there, in order) or numerically."""
-    wanted, there = words(claim), words(sentence)
+    wanted, there = tokens(claim), tokens(sentence)
     if not wanted:
         return False
     n = len(wanted)
@@ -147,7 +147,7 @@ def holds(sentence: str, claim: str) -> bool:
     if _squeezed(claim) in _squeezed(sentence) and len(_squeezed(claim)) > 3:
         return True
     stated = numbers(claim)
-    return bool(stated) and stated <= numbers(sentence) and set(words(without_numbers(claim))) <= set(there)
+    return bool(stated) and stated <= numbers(sentence) and set(tokens(without_numbers(claim))) <= set(there)
 
 
 def _squeezed(text: str) -> str:

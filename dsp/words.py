@@ -25,7 +25,7 @@ def language(text: str) -> str:
 
 
 def words(text: str) -> list[str]:
-    """Words and numbers in order; a run of Chinese gives its character bigrams (a lone character, itself)."""
+    """Words and numbers in order, for search; a run of Chinese gives its character bigrams (a lone one, itself)."""
     found: list[str] = []
     for piece in re.split(rf"({_CJK.pattern})", normal(text)):
         if _CJK.fullmatch(piece):
@@ -35,9 +35,12 @@ def words(text: str) -> list[str]:
     return found
 
 
-_WIDE = r"\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-_UNIT = re.compile(rf"([{_WIDE}])|[^\s{_WIDE}]{{1,20}}")
-_WIDE_PER_WORD = 1.6
+def tokens(text: str) -> list[str]:
+    """Words, numbers and single Chinese characters in order, for comparing texts."""
+    found: list[str] = []
+    for piece in re.split(rf"({_CJK.pattern})", normal(text)):
+        found.extend(piece if _CJK.fullmatch(piece) else _TOKEN.findall(piece))
+    return found
 
 
 def units(text: str, start: int, end: int) -> Iterator[tuple[int, float]]:

@@ -17,7 +17,7 @@ PACKAGE = ROOT / "dsp"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("types", "errors"),
     (
-        "calls", "catalog", "citations", "environment", "fields", "journal", "numbers", "reading", "remote", "rows",
+        "calls", "catalog", "citations", "environment", "fields", "journal", "matching", "numbers", "reading", "remote", "rows",
         "sentences", "tables", "template", "terminal", "wording", "words",
     ),
     ("lm", "index"),
