@@ -5,6 +5,9 @@ import unicodedata
 from collections.abc import Iterator
 
 _TOKEN = re.compile(r"[0-9]+(?:[.,][0-9]+)*%?|[^\W\d_]+(?:[0-9]+)?|[0-9]+[^\W\d_]+")
+_WIDE = r"\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+_UNIT = re.compile(rf"([{_WIDE}])|[^\s{_WIDE}]{{1,20}}")
+_WIDE_PER_WORD = 1.6
 _CJK = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]+")
 
 
