@@ -4,12 +4,13 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
 from dsp.errors import UsageError
 from dsp.tables import Table, read_table
+from dsp.types import JSON
 
 FORMATS = ("markdown", "text", "html", "pdf", "jsonl", "csv", "parquet")
 METRICS = ("cosine", "inner_product", "l2")
@@ -23,9 +24,12 @@ _NO_METADATA: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True, kw_only=True)
 class Columns:
-    """Where a row keeps what: dotted names (`passage.body`); `metadata` maps our name to theirs."""
+    """Where a row keeps what: dotted names (`passage.body`); `metadata` maps our name to theirs.
 
-    text: str = "text"
+    Without `text` it is the column `text`, or else all columns as lines; without `title` it is `title` if there is one.
+    """
+
+    text: str = ""
     id: str = ""
     title: str = ""
     language: str = ""
@@ -46,6 +50,7 @@ class Source:
     config: str = ""
     split: str = "train"
     revision: str = ""
+    data_files: tuple[str, ...] = ()
     root: Path | None = None
     label: str = ""
 
@@ -53,6 +58,17 @@ class Source:
     def dataset(self) -> str:
         """The name of the data set after `hf:`; empty for files."""
         return self.path.removeprefix("hf:") if self.path.startswith("hf:") else ""
+
+    def described(self) -> dict[str, JSON]:
+        """All of it as JSON, but for `root`, which says where on this machine the files lie."""
+        columns: dict[str, JSON] = {name: getattr(self.columns, name) for name in ("text", "id", "title", "language")}
+        return {
+            "path": self.path,
+            "format": self.format,
+            "columns": {**columns, "metadata": dict(self.columns.metadata)},
+            "dataset": [self.config, self.split, self.revision, list(self.data_files)],
+            "label": self.label,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,14 +115,11 @@ class Recipe:
         The folder, the description and how the index is searched (mode, weights) are left out; whether
         the documents themselves changed is `corpus.corpus_state`.
         """
-        sources = []
-        for source in self.sources:
-            columns = {**asdict(replace(source.columns, metadata={})), "metadata": dict(source.columns.metadata)}
-            sources.append(
-                [source.path, source.format, columns, source.config, source.split, source.revision, source.label]
-            )
+        sources = [source.described() for source in self.sources]
+        fetched = any(source.label for source in self.sources)
+        papers = [[paper.name, paper.title] for paper in self.papers if fetched]
         encoder = [self.encoder.name, self.encoder.query_prefix, self.encoder.passage_prefix]
-        built = [READING, sources, self.language, self.words, self.overlap, encoder, self.factory, self.metric]
+        built = [READING, sources, papers, self.language, self.words, self.overlap, encoder, self.factory, self.metric]
         text = json.dumps(built, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -188,6 +201,7 @@ def _source(table: Table, item: object) -> Source:
         config=part.text("config", ""),
         split=part.text("split", "train"),
         revision=part.text("revision", ""),
+        data_files=part.texts("data_files"),
     )
     part.finish()
     return source
@@ -196,7 +210,7 @@ def _source(table: Table, item: object) -> Source:
 def _columns(table: Table) -> Columns:
     metadata = table.table("metadata")
     columns = Columns(
-        text=table.text("text", "text"),
+        text=table.text("text", ""),
         id=table.text("id", ""),
         title=table.text("title", ""),
         language=table.text("language", ""),
