@@ -1,0 +1,76 @@
+"""Judges: whether a run of a program on a training question is good enough to be shown as a demonstration."""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from dsp.errors import UsageError
+from dsp.matching import best_f1, best_precision, exactly, held_by
+from dsp.runner import Prediction
+from dsp.types import Example, Passage
+
+Judge: TypeAlias = Callable[[Prediction, Example], float | bool]
+"""A judge sees the prediction and the training example with its gold `answers`; what is not 0 or False is accepted."""
+
+
+def exact_match(prediction: Prediction, gold: Example) -> bool:
+    """The answer equals a gold answer once both are normalised."""
+    return exactly(str(prediction.example.answer), gold.answers)
+
+
+def f1_at_least(threshold: float) -> Judge:
+    """A judge that accepts answers with a token F1 of at least the threshold."""
+
+    def judge(prediction: Prediction, gold: Example) -> float:
+        return _at_least(best_f1(str(prediction.example.answer), gold.answers), threshold)
+
+    return judge
+
+
+def precision_at_least(threshold: float) -> Judge:
+    """A judge that accepts answers with a token precision of at least the threshold (the paper's QReCC judge)."""
+
+    def judge(prediction: Prediction, gold: Example) -> float:
+        return _at_least(best_precision(str(prediction.example.answer), gold.answers), threshold)
+
+    return judge
+
+
+def passage_match(prediction: Prediction, gold: Example) -> bool:
+    """A passage in the final context holds a gold answer."""
+    context = prediction.example.get("context", ())
+    return held_by((p.text if isinstance(p, Passage) else str(p) for p in context), gold.answers)
+
+
+def all_of(*judges: Judge) -> Judge:
+    """A judge that accepts what every one of the judges accepts; its value is the smallest of theirs."""
+
+    def judge(prediction: Prediction, gold: Example) -> float:
+        return min(float(one(prediction, gold)) for one in judges)
+
+    return judge
+
+
+JUDGES: dict[str, Judge] = {
+    "exact_match": exact_match,
+    "f1": f1_at_least(0.5),
+    "passage_match": passage_match,
+    "exact_match+passage_match": all_of(exact_match, passage_match),
+}
+"""Judges by the names that the command line takes; `f1:0.75` and `precision:0.8` set a threshold."""
+
+
+def judge_named(name: str) -> Judge:
+    """The judge of a name; UsageError with all names where there is none."""
+    kind, _, threshold = name.partition(":")
+    makers = {"f1": f1_at_least, "precision": precision_at_least}
+    try:
+        if threshold and kind in makers:
+            return makers[kind](float(threshold))
+        return JUDGES[name]
+    except (KeyError, ValueError):
+        names = ", ".join([*JUDGES, "f1:T", "precision:T"])
+        raise UsageError(f"no judge is called {name!r}; there are: {names}") from None
+
+
+def _at_least(value: float, threshold: float) -> float:
+    return value if value >= threshold else 0.0
