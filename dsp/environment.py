@@ -25,6 +25,13 @@ def home() -> Path:
     return user_data_path("dsp", appauthor=False)
 
 
+def config_folder() -> Path:
+    """The user's folder of settings: `dsp` in the platform's own place for them."""
+    from platformdirs import user_config_path
+
+    return user_config_path("dsp", appauthor=False)
+
+
 def quiet_native_threads() -> None:
     """Keep OpenMP threads from spinning while they wait; call before a native library is first imported.
 

@@ -1,0 +1,70 @@
+"""How an answer is shown: its markers, the sources behind them, what it cost."""
+
+from dsp.cli.terminal import bold, dim, line, say
+from dsp.errors import ConditionFailed
+from dsp.runner import Prediction
+from dsp.types import Citation, Passage
+
+EXTRACTIVE = "extractive"
+
+
+def show_prediction(prediction: Prediction) -> None:
+    """The answer, its sources, and one line about the run, on standard output."""
+    if prediction.lm == EXTRACTIVE:
+        say(dim("Extract (sentences of the passages; no language model was asked):"))
+    say(bold(prediction.answer or "(no answer)"))
+    if prediction.citations:
+        say("\nSources:")
+    for citation in prediction.citations:
+        _show_citation(citation)
+    if not prediction.supported:
+        say("\n", bold("Unsupported: "), "no quoted passage holds all of this answer; check it before you use it.")
+    say("\n", dim(footer(prediction)))
+
+
+def require_found(prediction: Prediction) -> None:
+    """Raise ConditionFailed where the answer has a claim without a quote that was found."""
+    unfound = [f"[{c.number}] {c.verdict}" for c in prediction.citations if c.verdict != "found"]
+    if unfound or not prediction.citations or not prediction.supported:
+        what = ", ".join(unfound) or "no citation"
+        raise ConditionFailed(f"--strict: a claim of the answer has no quote that was found ({what})")
+
+
+def footer(prediction: Prediction) -> str:
+    """One line: program, index, LM, seconds, tokens, run."""
+    parts = [
+        prediction.program,
+        prediction.index or "no index",
+        prediction.lm or "no LM",
+        f"{prediction.seconds:.1f} s",
+        f"{prediction.tokens:,} tokens",
+        f"run {prediction.run}" if prediction.run else "not recorded",
+    ]
+    return " · ".join(line(part) for part in parts)
+
+
+def place(passage: Passage) -> str:
+    """Where a passage stands: title, source, page."""
+    page = f", p. {passage.page}" if passage.page is not None else ""
+    source = f"{line(passage.source)}{page}"
+    return f"{line(passage.title)} — {source}" if passage.title else source
+
+
+def _show_citation(citation: Citation) -> None:
+    if not citation.passage.id:
+        say(f"  [{citation.number}] ", bold("not found"), ": the program read no passage of this number")
+        return
+    say(f"  [{citation.number}] {place(citation.passage)}")
+    if citation.quote:
+        say(f"      “{line(citation.quote)}”")
+    say("      ", bold(citation.verdict), f"{_how(citation)}")
+
+
+def _how(citation: Citation) -> str:
+    if citation.verdict == "near":
+        return f" (answer → passage: {line(citation.edit)})" if citation.edit else ""
+    if citation.verdict == "elsewhere":
+        return ": the quote stands in this passage, not in the one that the answer names"
+    if citation.verdict == "not found":
+        return ": this passage does not say it"
+    return ""

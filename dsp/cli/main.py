@@ -1,0 +1,97 @@
+"""The entry point: runs the command, and makes of every error one line and an exit code."""
+
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from contextlib import suppress
+
+from dsp import environment
+from dsp.cli.terminal import line, note, safe, without_secrets
+from dsp.errors import DSPError
+
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+IO = 74
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and end the process with its exit code."""
+    code = run(sys.argv[1:] if arguments is None else arguments)
+    with suppress(OSError, ValueError):
+        sys.stderr.flush()
+    if code in (INTERRUPTED, BROKEN_PIPE):  # a thread that is still at work must not hold the process
+        os._exit(code)
+    sys.exit(code)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; the exit code. Errors are on standard error, one line each."""
+    from dsp.cli.app import invoke
+
+    debug = _debug(arguments)
+    try:
+        code = invoke(arguments or ["--help"])
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        note("Interrupted.")
+        return INTERRUPTED
+    except BrokenPipeError:
+        _silence_stdout()
+        return BROKEN_PIPE
+    except Exception as error:
+        if debug:
+            note(safe("".join(traceback.format_exception(error)).rstrip()))
+        message, code = explained(error)
+        if message.startswith("Usage: "):  # a group without a command shows its commands
+            note(message)
+            return code
+        more = "" if debug or code != 1 or isinstance(error, DSPError) else "; run again with --debug to see where"
+        note(f"Error: {line(without_secrets(message))}{more}")
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            _silence_stdout()
+        return code
+
+
+def explained(error: Exception) -> tuple[str, int]:
+    """What to say of an error, and the exit code that stands for it."""
+    if isinstance(error, DSPError):
+        return str(error), error.exit_code
+    said = getattr(error, "format_message", None)
+    if said is not None:  # the parser's own error: always about the call
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "dsp"
+        message = said()
+        return message if message.startswith("Usage: ") else f"{message.rstrip('.')}; see `{command} --help`", 2
+    if isinstance(error, OSError) and not isinstance(error, ConnectionError):
+        return _storage(error), IO
+    if isinstance(error, MemoryError):
+        return "there is not enough memory; try a smaller model or index", 1
+    return f"{type(error).__name__}: {error}", 1
+
+
+def _storage(error: OSError) -> str:
+    where = f" ({error.filename})" if error.filename else ""
+    what = error.strerror or str(error) or type(error).__name__
+    advice = {
+        errno.ENOSPC: "free some space and run the same command again",
+        errno.EDQUOT: "free some space and run the same command again",
+        errno.EROFS: "set DSP_HOME to a folder that can be written",
+        errno.EACCES: "check the permissions, or set DSP_HOME to a folder of your own",
+        errno.EPERM: "check the permissions, or set DSP_HOME to a folder of your own",
+    }.get(error.errno or 0, "")
+    return f"{what}{where}{'; ' + advice if advice else ''}"
+
+
+def _debug(arguments: Sequence[str]) -> bool:
+    flags = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return "--debug" in flags or environment.variables().get("DSP_DEBUG", "0") not in ("", "0")
+
+
+def _silence_stdout() -> None:
+    """Point standard output nowhere, so that the last flush of the interpreter says nothing."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,77 @@
+"""The flags that several commands share."""
+
+from typing import Annotated, TypeAlias
+
+import typer
+
+from dsp.catalog import names
+from dsp.configuration import MODES
+
+
+def _starting(known: list[str], begun: str) -> list[str]:
+    return [name for name in known if name.startswith(begun)]
+
+
+def complete_program(incomplete: str) -> list[str]:
+    """Programs for the shell to complete."""
+    return _starting(names("programs"), incomplete)
+
+
+def complete_index(incomplete: str) -> list[str]:
+    """Indexes for the shell to complete: shipped and built."""
+    from dsp import environment
+    from dsp.index.storage import index_names
+
+    return _starting(sorted({*names("indexes"), *index_names(environment.home())}), incomplete)
+
+
+def complete_model(incomplete: str) -> list[str]:
+    """Models for the shell to complete."""
+    from dsp.lm.weights import known_models
+
+    return _starting(sorted(known_models()), incomplete)
+
+
+def complete_lm(incomplete: str) -> list[str]:
+    """Language models for the shell to complete."""
+    from dsp.lm.connect import SPECS
+
+    return _starting([spec.partition(":")[0] + (":" if ":" in spec else "") for spec in SPECS], incomplete)
+
+
+def complete_shelf(incomplete: str) -> list[str]:
+    """Whatever `dsp show` knows."""
+    return _starting(sorted({*names("programs"), *names("indexes"), *names("eval")}), incomplete)
+
+
+def complete_mode(incomplete: str) -> list[str]:
+    """Ways to search."""
+    return _starting(list(MODES), incomplete)
+
+
+JsonFlag: TypeAlias = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document on standard output, everything else on standard error.")
+]
+IndexFlag: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--index", "-i", metavar="NAME", help="Index to search.", autocompletion=complete_index),
+]
+ModeFlag: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--mode", metavar="|".join(MODES), help="How to search it.", autocompletion=complete_mode),
+]
+ProgramFlag: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--program", "-p", metavar="NAME|PATH", help="Who answers.", autocompletion=complete_program),
+]
+LmFlag: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--lm",
+        metavar="NAME",
+        help="embedded, extractive, openai:MODEL, gguf:PATH or hf:NAME.",
+        autocompletion=complete_lm,
+    ),
+]
+UrlFlag: TypeAlias = Annotated[str | None, typer.Option("--base-url", metavar="URL", help="Endpoint of openai:MODEL.")]
+DebugFlag: TypeAlias = Annotated[bool, typer.Option("--debug", hidden=True, help="Show where an error came from.")]

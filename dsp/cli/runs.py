@@ -1,0 +1,108 @@
+"""`dsp runs`: the recorded runs: list, show, export, pin, prune."""
+
+from typing import Annotated, TypeAlias
+
+import typer
+
+from dsp.cli.options import DebugFlag, JsonFlag
+
+app = typer.Typer(help="List, show, export and prune recorded runs.", no_args_is_help=True, rich_markup_mode=None)
+Run: TypeAlias = Annotated[str, typer.Argument(metavar="RUN", help="The id of a run, the start of one, or last.")]
+
+
+@app.command("list")
+def list_runs(
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many.")] = 20,
+    json: JsonFlag = False,
+    debug: DebugFlag = False,
+) -> None:
+    """List the latest runs, newest first."""
+    from dsp.cli.document import print_document
+    from dsp.cli.doors import open_journal
+    from dsp.cli.history import summary_json, summary_row
+    from dsp.cli.terminal import columns, note, say
+
+    journal = open_journal()
+    found = journal.runs(limit) if journal.path.exists() else []
+    if json:
+        print_document([summary_json(summary) for summary in found])
+        return
+    for row in columns([summary_row(summary) for summary in found], indent=""):
+        say(row)
+    if not found:
+        note("No run is recorded yet.")
+
+
+@app.command("show")
+def show_run(run: Run, json: JsonFlag = False, debug: DebugFlag = False) -> None:
+    """Show a recorded run: its question, every crossing of a door, its outcome."""
+    from dsp.cli.crossings import show_crossings
+    from dsp.cli.document import print_document
+    from dsp.cli.doors import open_journal
+    from dsp.cli.history import header_lines, outcome_line
+    from dsp.cli.terminal import say
+
+    journal = open_journal()
+    if json:
+        print_document(journal.export(run))
+        return
+    record = journal.read(run)
+    for row in header_lines(record):
+        say(row)
+    say()
+    show_crossings(record.crossings)
+    say("\n", outcome_line(record.outcome))
+
+
+@app.command("export")
+def export_run(
+    run: Run,
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE", help="Where to; - is standard output.")
+    ] = "-",
+    debug: DebugFlag = False,
+) -> None:
+    """Write a run, with every call in it, as one JSON document."""
+    from pathlib import Path
+
+    from dsp.cli.document import json_text, print_document
+    from dsp.cli.doors import open_journal
+    from dsp.cli.terminal import note
+
+    document = open_journal().export(run)
+    if output == "-":
+        print_document(document)
+        return
+    Path(output).write_text(json_text(document) + "\n", encoding="utf-8")
+    note(f"Wrote {output}.")
+
+
+@app.command("pin")
+def pin_run(
+    run: Run,
+    off: Annotated[bool, typer.Option("--off", help="Let it be pruned again.")] = False,
+    debug: DebugFlag = False,
+) -> None:
+    """Keep a run from being pruned."""
+    from dsp.cli.doors import open_journal
+
+    open_journal().pin(run, pinned=not off)
+
+
+@app.command("prune")
+def prune_runs(
+    keep: Annotated[int, typer.Option("--keep", min=0, help="Spare the latest runs, so many.")] = 100,
+    days: Annotated[float, typer.Option("--days", min=0, help="Spare runs younger than so many days.")] = 30.0,
+    json: JsonFlag = False,
+    debug: DebugFlag = False,
+) -> None:
+    """Remove old runs that are not pinned, and the calls that no other run refers to."""
+    from dsp.cli.document import print_document
+    from dsp.cli.doors import open_journal
+    from dsp.cli.terminal import note
+
+    removed = open_journal().prune(keep=keep, older_than=days * 86_400)
+    if json:
+        print_document({"removed": removed})
+    else:
+        note(f"Removed {len(removed)} runs.")

@@ -1,0 +1,49 @@
+"""`dsp search`: a query in, ranked passages out."""
+
+from typing import Annotated
+
+import typer
+
+from dsp.cli.options import DebugFlag, IndexFlag, JsonFlag, ModeFlag
+from dsp.types import Hit
+
+
+def search(
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="What to look for; - reads it from standard input.")],
+    k: Annotated[int | None, typer.Option("--k", "-k", min=1, help="How many passages; 5 unless set.")] = None,
+    index: IndexFlag = None,
+    mode: ModeFlag = None,
+    json: JsonFlag = False,
+    debug: DebugFlag = False,
+) -> None:
+    """Show the passages that an index finds, best first."""
+    from dsp.cli.document import kept_clean, print_document
+    from dsp.cli.doors import configured, open_retriever
+    from dsp.cli.questions import question_text
+    from dsp.cli.terminal import note
+    from dsp.errors import UsageError
+    from dsp.index.protocol import passage_json
+
+    text = question_text(query, "the query")
+    chosen = configured(index=index, mode=mode, k=k)
+    with kept_clean(json):
+        retriever = open_retriever(chosen)
+        if retriever is None:
+            raise UsageError("there is nothing to search without an index; name one with --index")
+        (hits,) = retriever.search([text], chosen.whole("k") or 5)
+    if json:
+        rows = [{"rank": hit.rank, "score": hit.score, **passage_json(hit.passage)} for hit in hits]
+        print_document({"query": text, "index": retriever.name, "hits": rows})
+        return
+    for hit in hits:
+        _show(hit)
+    if not hits:
+        note("Nothing was found.")
+
+
+def _show(hit: Hit) -> None:
+    from dsp.cli.answer import place
+    from dsp.cli.terminal import bold, dim, line, say
+
+    say(bold(f"{hit.rank}. {place(hit.passage)}"), dim(f"  {hit.score:.4f}  {line(hit.passage.id)}"))
+    say(f"   {line(hit.passage.text, 2000)}\n")
