@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from dsp.errors import UsageError
+from dsp.redaction import redacted
 from dsp.tables import Table, read_table
 
 PROJECT_FILE = "dsp.toml"
@@ -53,7 +54,7 @@ class Setting:
         """The value for a person; a password inside an address is left out."""
         if self.value is None:
             return "unset"
-        return without_password(self.value) if isinstance(self.value, str) else str(self.value)
+        return redacted(self.value) if isinstance(self.value, str) else str(self.value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,14 +97,6 @@ def configuration(
 def variable_name(option: str) -> str:
     """The environment variable of an option: `base_url` is `DSP_BASE_URL`."""
     return f"DSP_{option.upper()}"
-
-
-def without_password(url: str) -> str:
-    """The text, without user and password where it is an address that holds them."""
-    if "://" not in url or "@" not in url:
-        return url
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc="…@" + parts.netloc.rpartition("@")[2]))
 
 
 def is_local(url: str) -> bool:

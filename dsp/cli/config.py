@@ -11,8 +11,8 @@ def config(json: JsonFlag = False, debug: DebugFlag = False) -> None:
     """
     from dsp import environment
     from dsp.cli.document import print_document
-    from dsp.cli.doors import KEY, configured, user_file
-    from dsp.cli.terminal import columns, dim, say
+    from dsp.cli.doors import configured, user_file
+    from dsp.cli.terminal import KEY, columns, dim, say
     from dsp.configuration import variable_name
 
     chosen = configured()

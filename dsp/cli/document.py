@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from dsp.cli.terminal import safe, without_secrets
+from dsp.cli.terminal import safe, without_key
 from dsp.types import JSON
 
 _LONE = re.compile("[\ud800-\udfff]")
@@ -22,7 +22,7 @@ def json_text(value: object) -> str:
 
 def print_document(value: object) -> None:
     """Write the value on standard output as UTF-8, whatever the locale says."""
-    data = without_secrets(json_text(value)) + "\n"
+    data = without_key(json_text(value)) + "\n"
     stream = sys.stdout
     if stream is None:
         return

@@ -4,15 +4,15 @@ from pathlib import Path
 
 from dsp import environment
 from dsp.cli.progress import progress
-from dsp.cli.terminal import confirm, line, note
-from dsp.configuration import Configuration, configuration, is_local, without_password
+from dsp.cli.terminal import KEY, confirm, line, note
+from dsp.configuration import Configuration, configuration, is_local
 from dsp.errors import UsageError
 from dsp.index.protocol import Retriever
 from dsp.journal import Journal
 from dsp.lm.protocol import LM
+from dsp.redaction import redacted
 
 NO_INDEX = "none"
-KEY = "OPENAI_API_KEY"
 
 
 def configured(**flags: str | int | None) -> Configuration:
@@ -75,7 +75,7 @@ def _connected(name: str, chosen: Configuration) -> LM:
         base_url = base_url if chosen.settings["base_url"].origin.startswith("--") else None
     if base_url and key and chosen.settings["base_url"].project and not is_local(base_url):
         raise UsageError(
-            f"dsp.toml names {without_password(base_url)}, and your {KEY} is not sent where only a project file says; "
+            f"dsp.toml names {redacted(base_url)}, and your {KEY} is not sent where only a project file says; "
             "if you trust the address, name it with --base-url or DSP_BASE_URL"
         )
     return connect(name, home=environment.home(), base_url=base_url, api_key=key)

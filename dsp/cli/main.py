@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from dsp import environment
-from dsp.cli.terminal import line, note, safe, without_secrets
+from dsp.cli.terminal import KEY, line, note
 from dsp.errors import DSPError
 
 INTERRUPTED = 130
@@ -44,13 +44,13 @@ def run(arguments: Sequence[str]) -> int:
         return BROKEN_PIPE
     except Exception as error:
         if debug:
-            note(safe("".join(traceback.format_exception(error)).rstrip()))
+            note(_redacted("".join(traceback.format_exception(error)).rstrip()))
         message, code = explained(error)
         if message.startswith("Usage: "):  # a group without a command shows its commands
             note(message)
             return code
         more = "" if debug or code != 1 or isinstance(error, DSPError) else "; run again with --debug to see where"
-        note(f"Error: {line(without_secrets(message))}{more}")
+        note(f"Error: {line(_redacted(message))}{more}")
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             _silence_stdout()
         return code
@@ -84,6 +84,13 @@ def _storage(error: OSError) -> str:
         errno.EPERM: "check the permissions, or set DSP_HOME to a folder of your own",
     }.get(error.errno or 0, "")
     return f"{what}{where}{'; ' + advice if advice else ''}"
+
+
+def _redacted(text: str) -> str:
+    """The text without the user's key in any form, and without what looks like a key."""
+    from dsp.redaction import redacted
+
+    return redacted(text, [environment.variables().get(KEY, "")])
 
 
 def _debug(arguments: Sequence[str]) -> bool:

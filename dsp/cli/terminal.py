@@ -11,6 +11,7 @@ from typing import TextIO
 
 from dsp import environment
 
+KEY = "OPENAI_API_KEY"
 _ESCAPED = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 _PLAIN = re.compile(r"[\n\t\x20-\x7e]*")
 _SGR = {"bold": "1", "dim": "2", "italic": "3"}
@@ -96,10 +97,10 @@ def confirm(question: str) -> bool:
     return sys.stdin.readline().strip().casefold() in ("y", "yes", "j", "ja", "是")
 
 
-def without_secrets(text: str) -> str:
-    """The text with the user's API key cut down to its last four characters."""
-    key = environment.variables().get("OPENAI_API_KEY", "")
-    return text.replace(key, f"…{key[-4:]}") if len(key) >= 8 else text
+def without_key(text: str) -> str:
+    """The text without the user's API key."""
+    key = environment.variables().get(KEY, "")
+    return text.replace(key, "[key]") if len(key) >= 4 else text
 
 
 def _write(stream: TextIO | None, parts: Sequence[str | Styled]) -> None:
@@ -113,7 +114,7 @@ def _write(stream: TextIO | None, parts: Sequence[str | Styled]) -> None:
 
 
 def _shown(part: str | Styled, styles: bool) -> str:
-    text = safe(without_secrets(part if isinstance(part, str) else part.text))
+    text = safe(without_key(part if isinstance(part, str) else part.text))
     if isinstance(part, str) or not styles or not text:
         return text
     return f"\x1b[{_SGR[part.style]}m{text}\x1b[0m"
