@@ -38,9 +38,10 @@ def connect(spec: str, *, home: Path | None = None, base_url: str | None = None,
         from dsp.lm.transformers import TransformersLM
 
         return TransformersLM(rest)
-    from dsp.lm.openai import open_openai
+    from dsp.lm.openai import OpenAILM
+    from dsp.remote import OPENAI
 
-    return open_openai(rest, base_url=base_url, api_key=api_key)
+    return OpenAILM(rest, base_url or OPENAI, api_key or "")
 
 
 def embedded(name: str, store: Store) -> EmbeddedLM:
