@@ -1,15 +1,16 @@
 """Predict: write the answer, once or many times, and the runs of whole programs as well."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from dsp.completions import Completions
 from dsp.errors import LMError, ReadingError, Truncated, UsageError
-from dsp.lm.protocol import LM, Completion, Reply, Request, Style
+from dsp.lm.branched import BranchedLM
+from dsp.lm.protocol import Completion, Request
 from dsp.settings import lm_in_force, using
 from dsp.template import Template
-from dsp.types import JSON, NO_DEMOS, Example
+from dsp.types import NO_DEMOS, Example
 
 
 def generate(template: Template, x: Example, *, stage: str, max_tokens: int = 150) -> Example:
@@ -74,7 +75,7 @@ def branch(
     lm = lm_in_force()
     runs = []
     for i in range(n):
-        with using(lm=_BranchLM(lm, i, temperature)):
+        with using(lm=BranchedLM(lm, i, temperature)):
             runs.append(program(question, **parameters))
     return Completions(examples=tuple(runs), asked=n)
 
@@ -83,39 +84,6 @@ def ensemble(programs: Sequence[Callable[..., Example]], question: str, **parame
     """One run of each program on the same question, to be chosen from."""
     runs = tuple(program(question, **parameters) for program in programs)
     return Completions(examples=runs, asked=len(programs))
-
-
-@dataclass(frozen=True)
-class _BranchLM:
-    """An LM that samples where a program asks greedily."""
-
-    inner: LM
-    branch: int
-    temperature: float
-
-    @property
-    def name(self) -> str:
-        return self.inner.name
-
-    @property
-    def identity(self) -> Mapping[str, JSON]:
-        return self.inner.identity
-
-    @property
-    def style(self) -> Style:
-        return self.inner.style
-
-    def complete(self, requests: Sequence[Request]) -> list[Reply]:
-        return self.inner.complete(
-            [
-                replace(
-                    request,
-                    temperature=request.temperature or self.temperature,
-                    sample=request.sample + self.branch * max(request.n, 1),
-                )
-                for request in requests
-            ]
-        )
 
 
 def _request(template: Template, x: Example, stage: str, max_tokens: int) -> Request:

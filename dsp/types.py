@@ -162,6 +162,11 @@ class Demos:
         """What a prompt of this stage shows: the raw demonstrations, then the worked ones."""
         return self.raw + self.worked.get(stage, ())
 
+    @property
+    def shown(self) -> tuple[Example, ...]:
+        """Every demonstration of every stage."""
+        return self.raw + tuple(example for examples in self.worked.values() for example in examples)
+
 
 NO_DEMOS = Demos()
 

