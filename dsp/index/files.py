@@ -70,8 +70,6 @@ def _paths(recipe: Recipe, source: Source, fail: Fail) -> Iterator[Path]:
             yield place
     elif any(mark in source.path for mark in "*?["):
         yield from _globbed(recipe, source, root, fail)
-    elif source.label:
-        fail(_name(recipe, source, place), "is not there yet")
     else:
         raise UsageError(f"recipe {recipe.name!r}: there is no file or folder {place}, which its sources name")
 

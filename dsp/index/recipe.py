@@ -124,9 +124,9 @@ class Recipe:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def with_papers(self, folder: Path) -> "Recipe":
-        """The recipe that also reads the papers that `fetch.fetch_papers` put into `folder`."""
-        titles = {f"{paper.name}.pdf": paper.title for paper in self.papers}
-        more = tuple(Source(path=name, format="pdf", root=folder, label="fetched") for name in sorted(titles))
+        """The recipe that also reads those of its papers that `fetch.fetch_papers` has put into `folder`."""
+        names = [f"{paper.name}.pdf" for paper in self.papers if (folder / f"{paper.name}.pdf").is_file()]
+        more = tuple(Source(path=name, format="pdf", root=folder, label="fetched") for name in names)
         return replace(self, sources=self.sources + more)
 
 
