@@ -110,7 +110,17 @@ class BadResponse(LMError):
 
 
 class Rejected(LMError):
-    """Key, quota, model or request was refused; trying again cannot help."""
+    """Key, quota, model or request was refused; trying again cannot help.
+
+    `option` names the request option it was refused for, where that is known; `lasting` says that key, quota or
+    model is meant, so that every further request will be refused too.
+    """
+
+    def __init__(self, message: str, *, option: str = "", lasting: bool = False) -> None:
+        """Say what was refused and what to do."""
+        super().__init__(message)
+        self.option = option
+        self.lasting = lasting
 
 
 class Truncated(LMError):

@@ -9,7 +9,7 @@ from dsp.calls import Call, Crossing, key_of
 from dsp.errors import Busy, IntegrityError, StorageError
 from dsp.index.protocol import Retriever, describe_search, hits_json
 from dsp.journal import Journal
-from dsp.lm.protocol import LM, Reply, Request, Style, completion_json, describe
+from dsp.lm.protocol import LM, Reply, Request, Style, reply_calls
 from dsp.types import JSON, Hit
 
 
@@ -91,7 +91,7 @@ class TracedLM:
         replies = self.inner.complete(requests)
         for request, reply in zip(requests, replies, strict=True):
             self.trace.cross(
-                request.stage, _lm_calls(self.inner, request, reply), cached=reply.cached, seconds=reply.seconds
+                request.stage, reply_calls(self.inner, request, reply), cached=reply.cached, seconds=reply.seconds
             )
         return replies
 
@@ -123,22 +123,3 @@ class TracedRetriever:
             call = Call(door="retriever", key=key_of(request), sample=0, request=request, reply=hits_json(hits))
             self.trace.cross("", [call], cached=False, seconds=seconds / len(queries))
         return rankings
-
-
-def _lm_calls(lm: LM, request: Request, reply: Reply) -> list[Call]:
-    """One call for each sample; the prompt's tokens count once, the completion's evenly."""
-    said = describe(lm, request)
-    key, n = key_of(said), max(len(reply.completions), 1)
-    return [
-        Call(
-            door="lm",
-            key=key,
-            sample=request.sample + i,
-            request=said,
-            reply={**completion_json(completion), "dropped": list(reply.dropped)},
-            seconds=reply.seconds / n,
-            prompt_tokens=reply.usage.prompt_tokens if i == 0 else 0,
-            completion_tokens=reply.usage.completion_tokens // n + (i < reply.usage.completion_tokens % n),
-        )
-        for i, completion in enumerate(reply.completions)
-    ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, Protocol, TypeAlias
 
+from dsp.calls import Call, key_of
 from dsp.template import Message, Template
 from dsp.types import JSON, NOTHING, Example
 
@@ -159,3 +160,22 @@ def completion_from(record: Mapping[str, Any]) -> Completion:
         finish=record["finish"],
         logprobs=None if logprobs is None else tuple(TokenLogprob(token=t, logprob=p) for t, p in logprobs),
     )
+
+
+def reply_calls(lm: LM, request: Request, reply: Reply) -> list[Call]:
+    """What a record keeps of a reply: one call for each sample; the prompt counts once, the completions evenly."""
+    said = describe(lm, request)
+    key, n = key_of(said), max(len(reply.completions), 1)
+    return [
+        Call(
+            door="lm",
+            key=key,
+            sample=request.sample + i,
+            request=said,
+            reply={**completion_json(completion), "dropped": list(reply.dropped)},
+            seconds=reply.seconds / n,
+            prompt_tokens=reply.usage.prompt_tokens if i == 0 else 0,
+            completion_tokens=reply.usage.completion_tokens // n + (i < reply.usage.completion_tokens % n),
+        )
+        for i, completion in enumerate(reply.completions)
+    ]

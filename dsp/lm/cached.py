@@ -1,0 +1,160 @@
+"""An LM that asks only what the journal does not hold."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+from dsp.calls import Call, key_of
+from dsp.errors import Busy, DSPError, IntegrityError, StorageError
+from dsp.flights import Flight
+from dsp.journal import Journal
+from dsp.lm.protocol import LM, Reply, Request, Style, Usage, completion_from, describe, reply_calls
+from dsp.types import JSON
+
+Slot: TypeAlias = tuple[str, int]
+
+
+@dataclass
+class CachedLM:
+    """Looks each sample up by request and sample index, asks `inner` for the missing ones, merges them in order.
+
+    Only finished completions are looked up, cut ones too where `unfinished`; equal requests of several threads are
+    asked once. A journal that cannot be read is no obstacle: `trouble` keeps its first error, and the LM is asked.
+    Recording is not its business: the trace appends what crossed the door.
+    """
+
+    inner: LM
+    journal: Journal
+    unfinished: bool = False
+    trouble: DSPError | None = field(default=None, init=False)
+
+    @property
+    def name(self) -> str:
+        """The name of the LM behind it."""
+        return self.inner.name
+
+    @property
+    def identity(self) -> Mapping[str, JSON]:
+        """The identity of the LM behind it."""
+        return self.inner.identity
+
+    @property
+    def style(self) -> Style:
+        """The style of the LM behind it."""
+        return self.inner.style
+
+    def complete(self, requests: Sequence[Request]) -> list[Reply]:
+        """One reply for each request; `cached` where no model was asked for any of its samples."""
+        started = time.perf_counter()
+        keys = [key_of(describe(self.inner, request)) for request in requests]
+        first = {key: request for key, request in zip(reversed(keys), reversed(requests), strict=True)}
+        slots = [
+            [(key, request.sample + i) for i in range(request.n)] for key, request in zip(keys, requests, strict=True)
+        ]
+        wanted = dict.fromkeys(slot for group in slots for slot in group)
+        calls: dict[Slot, Call] = {}
+        asked: dict[Slot, Reply] = {}
+        while missing := [slot for slot in wanted if slot not in calls]:
+            waiting = self._fetch(first, missing, calls, asked)
+            calls |= _landed(waiting)
+        looked = time.perf_counter() - started
+        return [_merged(group, calls, asked, looked) for group in slots]
+
+    def _fetch(
+        self, first: Mapping[str, Request], slots: Sequence[Slot], calls: dict[Slot, Call], asked: dict[Slot, Reply]
+    ) -> dict[Slot, Flight[Call]]:
+        """Put into `calls` what landed, what is recorded, and what the LM says to the rest; gives what others fetch."""
+        waiting: dict[Slot, Flight[Call]] = {}
+        mine: list[Slot] = []
+        try:
+            for slot in slots:
+                call, flight = self.journal.flights.take(slot)
+                if call is not None:
+                    calls[slot] = call
+                elif flight is not None:
+                    waiting[slot] = flight
+                else:
+                    mine.append(slot)
+            calls |= self._recorded(mine)
+            self._ask(first, [slot for slot in mine if slot not in calls], calls, asked)
+        finally:
+            for slot in mine:
+                found = calls.get(slot)
+                self.journal.flights.land(slot, found if found is not None and self._usable(found.reply) else None)
+        return waiting
+
+    def _recorded(self, slots: Sequence[Slot]) -> dict[Slot, Call]:
+        try:
+            found = {slot: self.journal.find(*slot, usable=self._usable) for slot in slots}
+        except (StorageError, IntegrityError, Busy) as error:
+            self.trouble = self.trouble or error
+            return {}
+        return {slot: call for slot, call in found.items() if call is not None}
+
+    def _ask(
+        self, first: Mapping[str, Request], slots: Sequence[Slot], calls: dict[Slot, Call], asked: dict[Slot, Reply]
+    ) -> None:
+        """Ask for these samples, neighbours in one request; `asked` then holds the reply that brought each."""
+        requests = [replace(first[key], sample=sample, n=n) for key, sample, n in _neighbours(slots)]
+        replies = self.inner.complete(requests) if requests else []
+        for request, reply in zip(requests, replies, strict=True):
+            for call in reply_calls(self.inner, request, reply):
+                slot = (call.key, call.sample)
+                calls[slot], asked[slot] = call, reply
+
+    def _usable(self, reply: Mapping[str, Any]) -> bool:
+        """Whether a recorded reply is a finished completion; also false for what is no completion at all."""
+        try:
+            completion, _ = completion_from(reply), tuple(reply["dropped"])
+        except (KeyError, TypeError, ValueError):
+            return False
+        finished = completion.finish == "stop" or (self.unfinished and completion.finish == "length")
+        return finished and isinstance(completion.text, str)
+
+
+def _neighbours(slots: Sequence[Slot]) -> Iterator[tuple[str, int, int]]:
+    """Runs of consecutive samples of one request: its key, the first sample, how many."""
+    run: list[int] = []
+    key = ""
+    for slot in sorted(slots):
+        if run and slot != (key, run[-1] + 1):
+            yield key, run[0], len(run)
+            run = []
+        key = slot[0]
+        run.append(slot[1])
+    if run:
+        yield key, run[0], len(run)
+
+
+def _landed(waiting: Mapping[Slot, Flight[Call]]) -> dict[Slot, Call]:
+    """Wait for what others fetch; what failed there is left out."""
+    landed = {}
+    for slot, flight in waiting.items():
+        flight.landed.wait()
+        if flight.value is not None:
+            landed[slot] = flight.value
+    return landed
+
+
+def _merged(slots: Sequence[Slot], calls: Mapping[Slot, Call], asked: Mapping[Slot, Reply], looked: float) -> Reply:
+    """One reply from its samples; what it cost is what was asked for, or what the record says it cost once."""
+    mine = [calls[slot] for slot in slots]
+    fresh = list({id(asked[slot]): asked[slot] for slot in slots if slot in asked}.values())
+    usage = Usage()
+    if fresh:
+        usage = sum((reply.usage for reply in fresh), start=usage)
+    else:
+        for call in mine:
+            usage += Usage(prompt_tokens=call.prompt_tokens, completion_tokens=call.completion_tokens)
+    dropped: dict[str, None] = {}
+    for call in mine:
+        reply: Mapping[str, Any] = call.reply
+        dropped |= dict.fromkeys(reply["dropped"])
+    return Reply(
+        completions=tuple(completion_from(call.reply) for call in mine),
+        usage=usage,
+        seconds=sum(reply.seconds for reply in fresh) if fresh else looked,
+        cached=not fresh,
+        dropped=tuple(dropped),
+    )

@@ -1,0 +1,169 @@
+"""The LM door to any OpenAI-compatible server: OpenAI, vLLM, Ollama, llama.cpp's server, LM Studio."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from dsp import environment
+from dsp.answers import Answer, Choice
+from dsp.errors import Rejected, Truncated
+from dsp.lm.capability import Capability
+from dsp.lm.protocol import Completion, Reply, Request, Style, TokenLogprob, Usage
+from dsp.remote import OPENAI, Endpoint
+from dsp.types import JSON, NOTHING
+
+_MOST_STOPS = 4
+_SEEDS = 2**31
+
+
+class OpenAILM:
+    """A model behind an OpenAI-compatible endpoint, in chat or text style.
+
+    Options that the model refuses are left out and named in `Reply.dropped`; stops are applied here too. `extra`
+    goes into every request as it is and is part of the identity. Raises the LMErrors of `Endpoint`, and Truncated
+    where all tokens went into hidden reasoning.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        base_url: str = OPENAI,
+        api_key: str = "",
+        style: Style = "chat",
+        *,
+        extra: Mapping[str, JSON] = NOTHING,
+        endpoint: Endpoint | None = None,
+    ) -> None:
+        """Name model and server; nothing is sent yet. `endpoint` replaces `base_url` and `api_key`."""
+        self.model = model
+        self.style: Style = style
+        self._endpoint = endpoint or Endpoint(base_url, api_key)
+        self._extra = dict(extra)
+        self._capability = Capability(model)
+
+    @property
+    def name(self) -> str:
+        """`openai:MODEL`."""
+        return f"openai:{self.model}"
+
+    @property
+    def identity(self) -> Mapping[str, JSON]:
+        """Endpoint without credentials, model, style, and what goes into every request."""
+        said: dict[str, JSON] = {
+            "backend": "openai",
+            "endpoint": self._endpoint.url,
+            "model": self.model,
+            "style": self.style,
+        }
+        return said | ({"extra": self._extra} if self._extra else {})
+
+    def complete(self, requests: Sequence[Request]) -> list[Reply]:
+        """One reply for each request, in order."""
+        return [self._reply(request) for request in requests]
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._endpoint.close()
+
+    def _reply(self, request: Request) -> Reply:
+        """Ask until there are n completions: a server that takes no `n`, or gives fewer, is asked again."""
+        started = time.perf_counter()
+        got: list[Completion] = []
+        usage = Usage()
+        dropped: dict[str, None] = {}
+        while len(got) < request.n:
+            left = replace(request, n=request.n - len(got), sample=request.sample + len(got))
+            answer, refused = self._ask(left)
+            got += [self._completion(request, choice) for choice in answer.choices[: left.n]]
+            usage += Usage(
+                prompt_tokens=answer.prompt_tokens,
+                completion_tokens=answer.completion_tokens,
+                cached_tokens=answer.cached_tokens,
+            )
+            dropped |= dict.fromkeys(refused) | ({"n": None} if len(answer.choices) < left.n else {})
+        self._require_text(request, got)
+        return Reply(completions=tuple(got), usage=usage, seconds=time.perf_counter() - started, dropped=tuple(dropped))
+
+    def _ask(self, request: Request) -> tuple[Answer, tuple[str, ...]]:
+        """One answer of the server, and the options it was asked without; learns from refusals."""
+        send = self._endpoint.chat if self.style == "chat" else self._endpoint.text
+        while True:
+            body, dropped = self._capability.fitted(self._options(request))
+            try:
+                return send({"model": self.model, **self._said(request), **body, **self._extra}), dropped
+            except Rejected as refusal:
+                if not self._capability.learn(refusal.option):
+                    raise
+
+    def _said(self, request: Request) -> dict[str, JSON]:
+        if self.style == "text":
+            return {"prompt": _unicode(request.prompt)}
+        return {"messages": [{"role": m.role, "content": _unicode(m.content)} for m in request.messages]}
+
+    def _options(self, request: Request) -> dict[str, JSON]:
+        """What is asked for, in the words of the API; a stop that a chat model may begin with is not sent."""
+        stops = [stop for stop in request.stops if self.style == "text" or stop.strip()][:_MOST_STOPS]
+        options: dict[str, JSON] = {
+            "max_tokens": request.max_tokens,
+            "temperature": request.temperature,
+            "seed": _seed(request),
+            "logprobs": True if self.style == "chat" else 1,
+        }
+        return options | ({"stop": stops} if stops else {}) | ({"n": request.n} if request.n > 1 else {})
+
+    def _completion(self, request: Request, choice: Choice) -> Completion:
+        """The completion up to the first stop; a chat model's leading white space is not part of it."""
+        text = choice.text.lstrip() if self.style == "chat" else choice.text
+        end = min((at for stop in request.stops if (at := text.find(stop)) >= 0), default=len(text))
+        logprobs = None
+        if choice.logprobs is not None:
+            kept = _up_to(choice.logprobs, len(choice.text) - len(text) + end)
+            logprobs = tuple(TokenLogprob(token=token, logprob=logprob) for token, logprob in kept)
+        return Completion(
+            text=text[:end], finish="stop" if end < len(text) else choice.finish, logprobs=logprobs or None
+        )
+
+    def _require_text(self, request: Request, completions: Sequence[Completion]) -> None:
+        """Raise where not one completion says anything, by what ended them."""
+        if any(completion.text for completion in completions):
+            return
+        if all(completion.finish == "content_filter" for completion in completions):
+            raise Rejected(f"{self.name} withheld its answer (content filter or refusal); change the question")
+        if all(completion.finish == "length" for completion in completions):
+            raise Truncated(
+                f"{self.name} wrote nothing within max_tokens={request.max_tokens}, all went into hidden reasoning; "
+                "raise max_tokens"
+            )
+
+
+def open_openai(
+    model: str, *, base_url: str | None = None, api_key: str | None = None, style: Style = "chat"
+) -> OpenAILM:
+    """A model by name; server and key are those of OPENAI_BASE_URL and OPENAI_API_KEY where they are not given."""
+    variables = environment.variables()
+    return OpenAILM(
+        model,
+        base_url or variables.get("OPENAI_BASE_URL") or OPENAI,
+        variables.get("OPENAI_API_KEY", "") if api_key is None else api_key,
+        style,
+    )
+
+
+def _seed(request: Request) -> int:
+    """The seed of the first sample asked for: equal for equal requests, another for every sample."""
+    return (request.seed + request.sample * 1_000_003) % _SEEDS
+
+
+def _up_to(logprobs: Sequence[tuple[str, float]], length: int) -> Sequence[tuple[str, float]]:
+    """The tokens that begin within the first `length` characters."""
+    begins = 0
+    for position, (token, _) in enumerate(logprobs):
+        if begins >= length:
+            return logprobs[:position]
+        begins += len(token)
+    return logprobs
+
+
+def _unicode(text: str) -> str:
+    """The text with lone surrogates replaced: nothing else can be sent."""
+    return text.encode("utf-8", errors="replace").decode("utf-8")
