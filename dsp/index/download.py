@@ -138,9 +138,11 @@ def _answer(url: SplitResult, limits: Limits, deadline: float) -> Iterator[http.
         yield connection.getresponse()
         if late.is_set():
             raise Refused(f"it did not arrive within {limits.total_seconds:g} s")
-    except (OSError, http.client.HTTPException, ValueError) as error:
+    except (OSError, http.client.HTTPException, ValueError, Refused, _TryAgain) as error:
         if late.is_set():
             raise Refused(f"it did not arrive within {limits.total_seconds:g} s") from None
+        if isinstance(error, Refused | _TryAgain):
+            raise
         reason = "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
         raise _TryAgain(f"the connection failed: {reason}") from None
     finally:
