@@ -38,7 +38,7 @@ def hits_json(hits: Sequence[Hit]) -> dict[str, JSON]:
 def hits_from(record: Mapping[str, Any]) -> list[Hit]:
     """The hits that `hits_json` wrote."""
     return [
-        Hit(passage=Passage(**row["passage"]), score=row["score"], rank=rank)
+        Hit(passage=passage_from(row["passage"]), score=row["score"], rank=rank)
         for rank, row in enumerate(record["hits"], start=1)
     ]
 
@@ -48,3 +48,8 @@ def passage_json(passage: Passage) -> dict[str, JSON]:
     return {f.name: getattr(passage, f.name) for f in fields(passage) if f.name != "metadata"} | {
         "metadata": dict(passage.metadata)
     }
+
+
+def passage_from(record: Mapping[str, Any]) -> Passage:
+    """The passage that `passage_json` wrote."""
+    return Passage(**record)

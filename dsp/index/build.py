@@ -1,0 +1,196 @@
+"""Builds an index: a corpus becomes a new generation, published whole; unchanged passages keep their vectors."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from dsp.errors import IndexCorrupt
+from dsp.index import lexical
+from dsp.index.built import Built, text_hash, write_lexical, write_passages, write_vectors
+from dsp.index.corpus import Failure, Report, corpus_state, encoded_text, lexical_text, read_corpus
+from dsp.index.encoder import connect_encoder
+from dsp.index.generation import SCHEMA, open_generation
+from dsp.index.recipe import Recipe
+from dsp.index.storage import Draft, drafted, index_folder, locked
+from dsp.index.stored import recipe_json
+from dsp.types import Passage
+
+if TYPE_CHECKING:
+    import numpy
+    from numpy.typing import NDArray
+
+    Floats: TypeAlias = NDArray[numpy.float32]
+
+# What is being done, how much of it is done, and how much there is (0 where that is not known).
+Progress: TypeAlias = Callable[[str, int, int], None]
+_BATCH = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildResult:
+    """What a build came to; `encoded` vectors were computed, the others taken over from the generation before.
+
+    `changed` is False where the generation in force was current already and nothing was done.
+    """
+
+    name: str
+    generation: str
+    documents: int
+    passages: int
+    encoded: int
+    changed: bool
+    report: Report
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """A progress that nobody watches."""
+
+
+def build_index(
+    recipe: Recipe, *, home: Path, name: str | None = None, progress: Progress | None = None, again: bool = False
+) -> BuildResult:
+    """Build the index of a recipe and put it in force; leave it where nothing changed, unless `again`.
+
+    Failed documents are left out, stand in the report, and are tried again by the next build.
+    Raises UsageError where there is no text at all, Busy, StorageError; until the end the index in force stays.
+    """
+    name = name or recipe.name
+    folder = index_folder(home, name)
+    with locked(folder):
+        before = _before(folder)
+        if before is not None and not again and _is_current(before.manifest, recipe, home):
+            return _unchanged(before)
+        with drafted(folder) as draft:
+            return _build(recipe, name, home, draft, before, progress or silent)
+
+
+def is_fresh(manifest: Mapping[str, Any], recipe: Recipe, home: Path) -> bool:
+    """Whether a generation holds the documents of this recipe as they are now, read and encoded as it says."""
+    if manifest["schema"] != SCHEMA or manifest["analysis"] != lexical.ANALYSIS:
+        return False
+    encoder = connect_encoder(recipe.encoder, home=home, metric=recipe.metric)
+    return bool(
+        manifest["fingerprint"] == recipe.fingerprint
+        and manifest["encoder"]["fingerprint"] == encoder.fingerprint
+        and manifest["corpus"] == corpus_state(recipe)
+    )
+
+
+def _is_current(manifest: Mapping[str, Any], recipe: Recipe, home: Path) -> bool:
+    same = manifest["recipe"] == recipe_json(recipe) and not manifest["failed"]
+    return same and is_fresh(manifest, recipe, home)
+
+
+def _before(folder: Path) -> Built | None:
+    """The index in force; None where there is none or it is damaged, for then nothing of it is used."""
+    try:
+        generation = open_generation(folder)
+    except IndexCorrupt:
+        return None
+    return Built(generation) if generation else None
+
+
+def _build(
+    recipe: Recipe, name: str, home: Path, draft: Draft, before: Built | None, progress: Progress
+) -> BuildResult:
+    report, state = Report(), corpus_state(recipe)
+    texts: list[str] = []
+    words: list[str] = []
+    count = write_passages(draft, _kept(read_corpus(recipe, report), texts, words, progress))
+    hashes = [text_hash(text) for text in texts]
+    known = _known(before, recipe, home)
+    missing = {digest: text for digest, text in zip(hashes, texts, strict=True) if digest not in known}
+    needed = sum(len(text.encode("utf-8", "replace")) for text in missing.values())
+    encoder = connect_encoder(recipe.encoder, home=home, metric=recipe.metric, bytes_to_encode=needed)
+    known = {**known, **_encoded(missing, encoder.encode_passages, progress)}
+    rows = _rows(hashes, known)
+    progress("writing the index", 0, 0)
+    write_vectors(draft, rows, hashes, recipe.factory, recipe.metric)
+    write_lexical(draft, words)
+    about = {
+        "schema": SCHEMA,
+        "built": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "recipe": recipe_json(recipe),
+        "fingerprint": recipe.fingerprint,
+        "corpus": state,
+        "encoder": {"name": encoder.name, "fingerprint": encoder.fingerprint, "dimension": rows.shape[1]},
+        "factory": recipe.factory,
+        "metric": recipe.metric,
+        "analysis": lexical.ANALYSIS,
+        "documents": report.documents,
+        "passages": count,
+        "failed": report.failed,
+        "failures": [asdict(failure) for failure in report.failures],
+        "versions": {package: metadata.version(package) for package in ("dsp-qa", "faiss-cpu", "bm25s", "numpy")},
+    }
+    generation = draft.publish(about)
+    return BuildResult(
+        name=name,
+        generation=generation,
+        documents=report.documents,
+        passages=count,
+        encoded=len(missing),
+        changed=True,
+        report=report,
+    )
+
+
+def _kept(passages: Iterator[Passage], texts: list[str], words: list[str], progress: Progress) -> Iterator[Passage]:
+    """The passages as they come; what is encoded and what is counted of each is put aside."""
+    for number, passage in enumerate(passages, start=1):
+        texts.append(encoded_text(passage))
+        words.append(lexical_text(passage))
+        if number % 100 == 0:
+            progress("reading the documents", number, 0)
+        yield passage
+
+
+def _known(before: Built | None, recipe: Recipe, home: Path) -> "dict[bytes, Floats]":
+    """The vectors of the generation before, by text, where the same encoder made them."""
+    if before is None or before.manifest["schema"] != SCHEMA or before.manifest["metric"] != recipe.metric:
+        return {}
+    encoder = connect_encoder(recipe.encoder, home=home, metric=recipe.metric)
+    same = before.manifest["encoder"]["fingerprint"] == encoder.fingerprint
+    return before.vectors_by_text() if same else {}
+
+
+def _encoded(
+    texts: Mapping[bytes, str], encode: Callable[[Sequence[str]], "Floats"], progress: Progress
+) -> "dict[bytes, Floats]":
+    """Vectors of the texts, by their hashes; texts of like length share a batch, which wastes least."""
+    order = sorted(texts, key=lambda digest: len(texts[digest]))
+    vectors: dict[bytes, Floats] = {}
+    for start in range(0, len(order), _BATCH):
+        progress("encoding passages", start, len(order))
+        batch = order[start : start + _BATCH]
+        vectors.update(zip(batch, encode([texts[digest] for digest in batch]), strict=True))
+    if order:
+        progress("encoding passages", len(order), len(order))
+    return vectors
+
+
+def _rows(hashes: Sequence[bytes], vectors: "Mapping[bytes, Floats]") -> "Floats":
+    import numpy as np
+
+    return np.stack([vectors[digest] for digest in hashes]).astype(np.float32)
+
+
+def _unchanged(before: Built) -> BuildResult:
+    manifest = before.manifest
+    report = Report(
+        documents=manifest["documents"],
+        passages=manifest["passages"],
+        failures=[Failure(**failure) for failure in manifest["failures"]],
+    )
+    return BuildResult(
+        name=before.name,
+        generation=before.generation,
+        documents=report.documents,
+        passages=report.passages,
+        encoded=0,
+        changed=False,
+        report=report,
+    )

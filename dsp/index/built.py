@@ -1,0 +1,169 @@
+"""The parts of a built index: written into a draft, and read from a generation, each when it is first needed."""
+
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from dsp.errors import IndexCorrupt
+from dsp.index import lexical, vectors
+from dsp.index.generation import Generation
+from dsp.index.protocol import passage_from, passage_json
+from dsp.index.storage import Draft
+from dsp.types import Passage
+
+if TYPE_CHECKING:
+    import numpy
+    from numpy.typing import NDArray
+
+    Array: TypeAlias = NDArray[Any]
+    Floats: TypeAlias = NDArray[numpy.float32]
+
+_PASSAGES, _OFFSETS, _TEXTS = "passages.jsonl", "passages.npy", "texts.npy"
+_INDEX, _EXACT, _SAMPLE = "vectors.faiss", "vectors.npy", "sample.npy"
+_VOCABULARY, _LEXICAL = "lexical.json", ("data", "indices", "indptr")
+_SAMPLED = 2048
+
+
+class Built:
+    """The passages, vectors and word scores of one generation; reading them is safe from many threads."""
+
+    def __init__(self, generation: Generation) -> None:
+        self._generation = generation
+        self.manifest: Mapping[str, Any] = generation.manifest
+        self.name = generation.index
+        self.generation = generation.name
+        self.count: int = self.manifest["passages"]
+
+    def passage(self, position: int) -> Passage:
+        """The passage at a position of the index."""
+        start, end = int(self._offsets[position]), int(self._offsets[position + 1])
+        return passage_from(json.loads(self._generation.read(_PASSAGES, start, end - start)))
+
+    def passages(self) -> Iterable[Passage]:
+        """All passages in order."""
+        return (self.passage(position) for position in range(self.count))
+
+    @cached_property
+    def vectors(self) -> vectors.Vectors:
+        """The FAISS index; IndexCorrupt where it does not belong to the passages."""
+        source = _Reader(self._generation, _INDEX)
+        index = vectors.read(source.read, self._generation.size(_INDEX))
+        if (index.count, index.dimension) != (self.count, self.manifest["encoder"]["dimension"]):
+            raise self._mixed(f"{index.count} vectors of {index.dimension} numbers")
+        return index
+
+    def sample_scores(self, query: "Floats") -> "Floats":
+        """The scores of some vectors, evenly taken (of all where there are few): what this query's scores are like."""
+        if self.manifest["metric"] == "l2":
+            return -((self._sample - query) ** 2).sum(axis=1)  # type: ignore[no-any-return]
+        return self._sample @ query
+
+    @cached_property
+    def lexical(self) -> lexical.Lexical:
+        """The lexical side; IndexCorrupt where it does not belong to the passages."""
+        arrays = {name: self._array(_lexical_file(name)) for name in _LEXICAL}
+        return lexical.Lexical(arrays, json.loads(self._generation.read(_VOCABULARY)), self.count)
+
+    def some_vectors(self, most: int) -> "Floats":
+        """Up to `most` vectors of the index, evenly taken."""
+        return self._sample[:: max(len(self._sample) // most, 1)][:most]
+
+    def vectors_by_text(self) -> "dict[bytes, Floats]":
+        """The exact vector of every encoded text, by the text's hash."""
+        rows = self._array(_EXACT) if _EXACT in self._generation else self.vectors.rows()
+        return {digest.tobytes(): row for digest, row in zip(self._array(_TEXTS), rows, strict=True)}
+
+    @cached_property
+    def _sample(self) -> "Floats":
+        return self._array(_SAMPLE) if _SAMPLE in self._generation else self.vectors.rows()
+
+    @cached_property
+    def _offsets(self) -> "Array":
+        offsets = self._array(_OFFSETS)
+        if len(offsets) != self.count + 1:
+            raise self._mixed(f"{len(offsets) - 1} places of passages")
+        return offsets
+
+    def _array(self, file: str) -> "Array":
+        import numpy as np
+
+        array: Array = np.load(io.BytesIO(self._generation.read(file)), allow_pickle=False)
+        return array
+
+    def _mixed(self, found: str) -> IndexCorrupt:
+        return IndexCorrupt(
+            f"the index {self.name!r} mixes two builds: {found}, but {self.count} passages; "
+            f"build it again with: dsp index build {self.name}"
+        )
+
+
+def text_hash(text: str) -> bytes:
+    """Sixteen bytes that tell an encoded text from others."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]
+
+
+def write_passages(draft: Draft, passages: Iterable[Passage]) -> int:
+    """Write passages and where each begins; how many there were."""
+    import numpy as np
+
+    offsets = [0]
+    with draft.file(_PASSAGES) as file:
+        for passage in passages:
+            file.write(json.dumps(passage_json(passage), ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+            offsets.append(file.size)
+    _write_array(draft, _OFFSETS, np.array(offsets, np.int64))
+    return len(offsets) - 1
+
+
+def write_vectors(draft: Draft, rows: "Floats", hashes: Sequence[bytes], factory: str, metric: str) -> None:
+    """Build the FAISS index over the rows and write it, and what a later build needs to take them over."""
+    import numpy as np
+
+    index = vectors.build(rows, factory, metric)
+    with draft.file(_INDEX) as file:
+        index.write(file)
+    if not vectors.is_exact(factory):
+        _write_array(draft, _EXACT, rows)
+    if len(rows) > _SAMPLED or not vectors.is_exact(factory):
+        _write_array(draft, _SAMPLE, rows[np.linspace(0, len(rows) - 1, min(len(rows), _SAMPLED)).astype(int)])
+    _write_array(draft, _TEXTS, np.frombuffer(b"".join(hashes), np.uint8).reshape(len(hashes), 16))
+
+
+def write_lexical(draft: Draft, texts: Sequence[str]) -> None:
+    """Build the lexical side over the texts and write it."""
+    side = lexical.build(texts)
+    for name in _LEXICAL:
+        _write_array(draft, _lexical_file(name), side.arrays[name])
+    with draft.file(_VOCABULARY) as file:
+        file.write(json.dumps(dict(side.vocabulary), ensure_ascii=False).encode())
+
+
+class _Reader:
+    """Hands out the bytes of a file one after another."""
+
+    def __init__(self, generation: Generation, file: str) -> None:
+        self._generation = generation
+        self._file = file
+        self._position = 0
+
+    def read(self, length: int) -> bytes:
+        length = min(length, self._generation.size(self._file) - self._position)
+        part = self._generation.read(self._file, self._position, length)
+        self._position += length
+        return part
+
+
+def _lexical_file(name: str) -> str:
+    return f"lexical.{name}.npy"
+
+
+def _write_array(draft: Draft, name: str, array: "Array") -> None:
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.save(buffer, np.ascontiguousarray(array), allow_pickle=False)
+    with draft.file(name) as file:
+        file.write(buffer.getvalue())

@@ -1,0 +1,134 @@
+"""The vectors of an index and the search among them: the only file that imports FAISS."""
+
+import os
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+
+from dsp.errors import DSPError, IndexCorrupt, UsageError
+
+if TYPE_CHECKING:
+    import numpy
+    from numpy.typing import NDArray
+
+    Floats: TypeAlias = NDArray[numpy.float32]
+    Ids: TypeAlias = NDArray[numpy.int64]
+
+# FAISS counts the tables it derives too, so a limit at the size of the file refuses honest indexes.
+_SMALLEST_LIMIT = 64 * 2**20
+_LOOPS = 2**31
+
+
+class Sink(Protocol):
+    """Takes bytes, raises OSError where it cannot."""
+
+    def write(self, data: bytes, /) -> int:
+        """Take all of the bytes."""
+
+
+class Nearest(NamedTuple):
+    """For each query the positions of its best vectors, best first, and their scores (higher is better).
+
+    Both have the shape (queries, k); where fewer were found the position is -1.
+    """
+
+    scores: "Floats"
+    positions: "Ids"
+
+
+class Vectors:
+    """A FAISS index that is only ever searched: safe from many threads and after a fork."""
+
+    def __init__(self, index: Any) -> None:
+        self._index = index
+        self.count: int = index.ntotal
+        self.dimension: int = index.d
+        self._far_is_large = index.metric_type == _faiss().METRIC_L2
+
+    def nearest(self, queries: "Floats", k: int) -> Nearest:
+        """The k best vectors for each query, equal scores in the order of the index.
+
+        Raises IndexCorrupt where FAISS answers with a position that does not exist or a score that is no number.
+        """
+        import numpy as np
+
+        k = min(k, self.count)
+        if k <= 0 or len(queries) == 0:
+            return Nearest(np.zeros((len(queries), 0), np.float32), np.zeros((len(queries), 0), np.int64))
+        if queries.shape[1] != self.dimension:
+            raise DSPError(
+                f"the encoder gives {queries.shape[1]} numbers, the index holds {self.dimension}; rebuild it"
+            )
+        scores, positions = self._index.search(np.ascontiguousarray(queries, np.float32), k)
+        return _checked(-scores if self._far_is_large else scores, positions, self.count)
+
+    def rows(self) -> "Floats":
+        """All vectors in order, shape (count, dimension); exact only for an index of kind Flat."""
+        return self._index.reconstruct_n(0, self.count)  # type: ignore[no-any-return]
+
+    def write(self, sink: Sink) -> None:
+        """Write the index; every error of the sink is raised (FAISS's own file writer loses them)."""
+        faiss = _faiss()
+        faiss.write_index(self._index, faiss.PyCallbackIOWriter(sink.write))
+
+
+def build(vectors: "Floats", factory: str, metric: str) -> Vectors:
+    """An index of that `index_factory` string over the rows of `vectors`, trained where it needs it.
+
+    `cosine` and `inner_product` both rank by inner product, `l2` by distance.
+    Raises UsageError where FAISS does not know the string or cannot train it on so few vectors.
+    """
+    faiss = _faiss()
+    measure = faiss.METRIC_L2 if metric == "l2" else faiss.METRIC_INNER_PRODUCT
+    try:
+        index = faiss.index_factory(vectors.shape[1], factory, measure)
+        if len(vectors):
+            if not index.is_trained:
+                index.train(vectors)
+            index.add(vectors)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise UsageError(
+            f"FAISS cannot build {factory!r} over {len(vectors)} vectors of {vectors.shape[1]} numbers: {reason}; "
+            'choose another factory, such as "Flat", in the recipe'
+        ) from error
+    return Vectors(index)
+
+
+def read(source: Callable[[int], bytes], size: int) -> Vectors:
+    """The index whose `size` verified bytes `source(n)` hands out; IndexCorrupt where FAISS refuses them."""
+    faiss = _faiss()
+    faiss.set_deserialization_vector_byte_limit(max(4 * size, _SMALLEST_LIMIT))
+    faiss.set_deserialization_loop_limit(_LOOPS)
+    try:
+        return Vectors(faiss.read_index(faiss.PyCallbackIOReader(source)))
+    except (RuntimeError, MemoryError) as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise IndexCorrupt(f"FAISS does not read the index: {reason}; build it again") from error
+
+
+def is_exact(factory: str) -> bool:
+    """Whether an index of this factory string keeps its vectors as they were given."""
+    return factory == "Flat"
+
+
+def _checked(scores: "Floats", positions: "Ids", count: int) -> Nearest:
+    import numpy as np
+
+    if positions.min() < -1 or positions.max() >= count:
+        raise IndexCorrupt(f"FAISS answered with a passage that is not among the {count} of the index; build it again")
+    found = positions >= 0
+    if not np.isfinite(scores[found]).all():
+        raise IndexCorrupt("FAISS answered with a score that is not a number; build the index again")
+    scores = np.where(found, scores, -np.inf).astype(np.float32)
+    order = np.lexsort((np.where(found, positions, count), -scores), axis=1)
+    return Nearest(np.take_along_axis(scores, order, 1), np.take_along_axis(positions, order, 1))
+
+
+@cache
+def _faiss() -> Any:
+    import faiss
+
+    # A child that was forked after a search hangs in its first search, unless it stays on one thread.
+    os.register_at_fork(after_in_child=lambda: faiss.omp_set_num_threads(1))
+    return faiss
