@@ -98,7 +98,7 @@ class Recipe:
     sources: tuple[Source, ...]
     description: str = ""
     language: str = "auto"
-    words: int = 100
+    words: int = 110
     overlap: int = 15
     encoder: EncoderChoice = EncoderChoice()
     factory: str = "Flat"
@@ -166,7 +166,7 @@ def index_name(text: str) -> str:
 def _recipe(table: Table, folder: Path, name: str) -> Recipe:
     passages, search, faiss = table.table("passages"), table.table("search"), table.table("faiss")
     weights = search.table("weights")
-    words = passages.whole("words", 100, 10, 2000)
+    words = passages.whole("words", 110, 10, 2000)
     recipe = Recipe(
         name=index_name(name),
         folder=folder,
@@ -185,6 +185,11 @@ def _recipe(table: Table, folder: Path, name: str) -> Recipe:
     )
     for part in (passages, search, faiss, weights):
         part.finish()
+    names = [paper.name for paper in recipe.papers]
+    if len(set(names)) < len(names):
+        raise UsageError(f"{table.where}: two papers have the same name; found {', '.join(names)}")
+    if recipe.dense_weight == recipe.lexical_weight == 0:
+        raise UsageError(f"{table.where}: search.weights must not all be 0")
     if not recipe.sources:
         raise UsageError(f'{table.where}: sources is missing or empty; write sources = ["folder-of-documents"]')
     return recipe
@@ -223,8 +228,8 @@ def _columns(table: Table) -> Columns:
 def _encoder(table: Table) -> EncoderChoice:
     choice = EncoderChoice(
         name=table.text("name", "embedded"),
-        query_prefix=table.text("query_prefix") if table.has("query_prefix") else None,
-        passage_prefix=table.text("passage_prefix") if table.has("passage_prefix") else None,
+        query_prefix=table.text("query_prefix", "") if table.has("query_prefix") else None,
+        passage_prefix=table.text("passage_prefix", "") if table.has("passage_prefix") else None,
     )
     table.finish()
     return choice
