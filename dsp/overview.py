@@ -7,7 +7,8 @@ from pathlib import Path
 
 from dsp.catalog import is_bare, load_program, names, shelf
 from dsp.errors import UnknownName, UsageError
-from dsp.index.storage import index_names
+from dsp.index.generation import Generation, open_generation
+from dsp.index.storage import index_folder, index_names
 from dsp.lm.models import Store
 from dsp.lm.weights import DEFAULT
 
@@ -28,6 +29,15 @@ def indexes(home: Path) -> list[dict[str, str]]:
         }
         for name in sorted({*shipped, *built})
     ]
+
+
+def built_index(home: Path, name: str) -> Generation:
+    """A built index, with all of its files verified. Raises UnknownName, IndexCorrupt."""
+    built = index_names(home)
+    generation = open_generation(index_folder(home, name)) if name in built else None
+    if generation is None:
+        raise UnknownName("built index", name, built, f"To build it: dsp index build {name}")
+    return generation
 
 
 def benchmarks() -> list[dict[str, str]]:

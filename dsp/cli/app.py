@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dsp.cli import ask, config, index, models, replay, runs, search, shelves, show
+from dsp.cli import ask, config, doctor, index, models, replay, runs, search, shelves, show
 
 app = typer.Typer(
     name="dsp",
@@ -44,6 +44,7 @@ app.command("list")(shelves.list_shelves)
 app.command("show")(show.show)
 app.command("replay")(replay.replay)
 app.add_typer(runs.app, name="runs")
+app.command("doctor")(doctor.doctor)
 app.command("config")(config.config)
 
 

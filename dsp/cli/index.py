@@ -31,11 +31,83 @@ def build(
     Documents that cannot be read are listed with their reasons (exit code 6), the others are indexed, and the next
     build tries the failed ones again.
     """
-    from dsp.cli.building import build_from, show_result
+    from dsp.cli.building import build_from, require_complete, show_built
     from dsp.cli.document import kept_clean, print_document
 
     with kept_clean(json):
-        result = build_from(source, name=name, with_papers=with_papers, again=again)
+        built = build_from(source, name=name, with_papers=with_papers, again=again)
     if json:
-        print_document(result)
-    show_result(result)
+        print_document(built.json())
+    else:
+        show_built(built)
+    require_complete(built)
+
+
+@app.command("list")
+def list_indexes(json: JsonFlag = False, debug: DebugFlag = False) -> None:
+    """List the indexes, shipped and your own, and whether they are built."""
+    from dsp import environment
+    from dsp.cli.document import print_document
+    from dsp.cli.terminal import columns, say
+    from dsp.overview import indexes
+
+    found = indexes(environment.home())
+    if json:
+        print_document(found)
+        return
+    for row in columns([list(entry.values()) for entry in found], indent=""):
+        say(row)
+
+
+@app.command("info")
+def info(name: Name, json: JsonFlag = False, debug: DebugFlag = False) -> None:
+    """Show what a built index holds and how it was made."""
+    from dsp import environment
+    from dsp.cli.document import print_document
+    from dsp.cli.terminal import columns, say
+    from dsp.overview import built_index
+
+    manifest = built_index(environment.home(), name).manifest
+    if json:
+        print_document(manifest)
+        return
+    encoder = manifest["encoder"]
+    rows = [
+        ["index", name],
+        ["built", manifest["built"]],
+        ["documents", f"{manifest['documents']:,}"],
+        ["passages", f"{manifest['passages']:,}"],
+        ["not read", f"{manifest['failed']:,}"],
+        ["encoder", f"{encoder['name']}, {encoder['dimension']} dimensions"],
+        ["FAISS", f"{manifest['factory']}, {manifest['metric']}"],
+        ["mode", manifest["recipe"]["mode"]],
+        ["documents in", manifest["recipe"]["folder"]],
+        ["size", f"{sum(file['size'] for file in manifest['files'].values()) / 1e6:,.1f} MB"],
+        *(["not read", f"{failure['source']}: {failure['reason']}"] for failure in manifest["failures"]),
+    ]
+    for row in columns(rows, indent=""):
+        say(row)
+
+
+@app.command("verify")
+def verify(name: Name, debug: DebugFlag = False) -> None:
+    """Compare every file of a built index with the sha256 that its build recorded."""
+    from dsp import environment
+    from dsp.cli.terminal import line, say
+    from dsp.overview import built_index
+
+    manifest = built_index(environment.home(), name).manifest
+    say(
+        f"The index {line(name)} is as it was built: {len(manifest['files'])} files, {manifest['passages']:,} passages."
+    )
+
+
+@app.command("remove")
+def remove(name: Name, debug: DebugFlag = False) -> None:
+    """Delete a built index; its documents stay where they are."""
+    from dsp import environment
+    from dsp.cli.terminal import line, note
+    from dsp.index.storage import remove_index
+
+    remove_index(environment.home(), name)
+    note(f"Removed the index {line(name)}.")

@@ -37,7 +37,7 @@ def progress(*, bytes_counted: bool = False) -> Iterator[Report]:
 
 
 class _Lines:
-    """Progress as plain lines: the first, the last, and one every few seconds."""
+    """Progress as plain lines: the first of each kind, and one every few seconds."""
 
     def __init__(self, bytes_counted: bool) -> None:
         self._scale, self._unit = (1_000_000, " MB") if bytes_counted else (1, "")
@@ -46,8 +46,8 @@ class _Lines:
 
     def __call__(self, what: str, done: int, total: int) -> None:
         started = what != self._what
-        if not started and done != total and time.monotonic() - self._said < _SECONDS_BETWEEN_LINES:
+        if not started and time.monotonic() - self._said < _SECONDS_BETWEEN_LINES:
             return
         self._what, self._said = what, time.monotonic()
         of = f" of {total // self._scale}{self._unit}" if total else self._unit
-        note(f"{line(what, 60)}: {done // self._scale}{of}")
+        note(line(what, 60) + (f": {done // self._scale}{of}" if done or total else " …"))

@@ -17,7 +17,7 @@ PACKAGE = ROOT / "dsp"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("types", "errors"),
     (
-        "answers", "calls", "catalog", "citations", "database", "environment", "fields", "flights", "journal",
+        "answers", "calls", "catalog", "citations", "configuration", "database", "environment", "fields", "flights", "journal",
         "ledger", "matching", "numbers", "reading", "recording", "redaction", "remote", "retries", "rows",
         "sentences", "tables", "template", "terminal", "transport", "wording", "words",
     ),
