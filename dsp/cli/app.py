@@ -19,10 +19,10 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from dsp import __version__
+        import dsp
         from dsp.cli.terminal import say
 
-        say(f"dsp {__version__}")
+        say(f"dsp {dsp.__version__}")
         raise typer.Exit
 
 

@@ -17,12 +17,12 @@ PACKAGE = ROOT / "dsp"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("types", "errors"),
     (
-        "answers", "calls", "catalog", "citations", "configuration", "database", "environment", "fields", "flights", "journal",
-        "ledger", "matching", "numbers", "reading", "recording", "redaction", "remote", "retries", "rows",
+        "answers", "calls", "catalog", "citations", "configuration", "database", "environment", "fields", "flights",
+        "journal", "ledger", "matching", "numbers", "reading", "recording", "redaction", "remote", "retries", "rows",
         "sentences", "tables", "template", "terminal", "transport", "wording", "words",
     ),
     ("lm", "index"),
-    ("crowd", "settings", "trace", "testing"),
+    ("crowd", "health", "overview", "settings", "trace", "testing"),
     ("runner",),
     ("completions", "demonstrate", "judges", "search", "predict"),
     ("evaluation",),
