@@ -37,7 +37,7 @@ def connect(spec: str, *, home: Path | None = None, base_url: str | None = None,
     if kind == "hf":
         from dsp.lm.transformers import TransformersLM
 
-        return TransformersLM(rest)
+        return TransformersLM(rest, Store(home or environment.home()))
     from dsp.lm.openai import OpenAILM
     from dsp.remote import OPENAI
 

@@ -4,7 +4,6 @@ import os
 import secrets
 import threading
 import time
-import zlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Any
 from dsp import environment
 from dsp.errors import BadResponse, DSPError, LMError, ModelCorrupt, Rejected, StorageError
 from dsp.lm.protocol import Completion, Finish, Reply, Request, Style, TokenLogprob, Usage
+from dsp.lm.seeds import sample_seed
 from dsp.types import JSON
 
 CONTEXT = 4096
@@ -117,11 +117,6 @@ class EmbeddedLM:
             if self._server is None:
                 self._server = _load(self.path, self.context, self.slots, self.threads)
             return self._server
-
-
-def sample_seed(seed: int, sample: int) -> int:
-    """The seed of one sample, in 31 bits: equal for equal arguments; the runtime takes 2^32 - 1 for "any"."""
-    return zlib.crc32(f"{seed}:{sample}".encode("ascii")) & 0x7FFFFFFF
 
 
 def _load(path: Path, context: int, slots: int, threads: int | None) -> Any:
