@@ -7,7 +7,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from dsp.errors import UsageError
 
-_KEY = re.compile(r"\b(sk|pk|rk|gsk|xai|hf|key)[-_][A-Za-z0-9_*.\-]{8,}")
+_KEY = re.compile(r"\b(sk|rk|gsk|xai|hf)[-_][A-Za-z0-9_*.\-]{8,}")
 _BEARER = re.compile(r"\b(bearer|basic)\s+[A-Za-z0-9._~+/=\-]{6,}", re.IGNORECASE)
 _USERINFO = re.compile(r"(?<=://)[^/\s@]+@")
 

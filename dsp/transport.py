@@ -114,6 +114,10 @@ class BoundedTransport:
         """Close all connections."""
         self._pool.close()
 
+    def __del__(self) -> None:
+        if hasattr(self, "_pool"):
+            self._pool.close()
+
     def _require_own_origin(self, url: "httpx2.URL") -> None:
         if (url.scheme, url.host, url.port) != (self._url.scheme, self._url.host, self._url.port):
             there = f"{url.scheme}://{url.host}{'' if url.port is None else f':{url.port}'}"

@@ -1,12 +1,12 @@
 """A loopback HTTP server that misbehaves as told: raw sockets, because an HTTP library cannot send broken HTTP."""
 
-import gzip
 import hashlib
 import json
 import socket
 import struct
 import threading
 import time
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -197,10 +197,10 @@ def ok(body: bytes, **headers: str) -> Act:
     return status(200, body, **headers)
 
 
-def error(code: int, message: str, **more: Any) -> Act:
+def error(status_: int, message: str, **more: Any) -> Act:
     """An error in OpenAI's form."""
     headers = {name: str(more.pop(name)) for name in ("retry_after", "retry_after_ms") if name in more}
-    return status(code, {"error": {"message": message, "type": "x", "param": None, "code": None, **more}}, **headers)
+    return status(status_, {"error": {"message": message, "type": "x", "param": None, "code": None, **more}}, **headers)
 
 
 def cut(wire: Wire, seen: Seen) -> None:
@@ -259,9 +259,10 @@ def no_http(wire: Wire, seen: Seen) -> None:
     wire.send(b"SSH-2.0-OpenSSH_9.2\r\n")
 
 
-def bomb(encoding: str = "gzip", size: int = 300_000_000) -> Act:
+def bomb(encoding: str = "gzip", size: int = 100_000_000) -> Act:
     """A small packed answer that unpacks to `size` bytes."""
-    packed = gzip.compress(b" " * 1_000_000) * (size // 1_000_000)
+    packer = zlib.compressobj(9, wbits=31 if encoding == "gzip" else 15)
+    packed = b"".join(packer.compress(b" " * 1_000_000) for _ in range(size // 1_000_000)) + packer.flush()
 
     def gzip_bomb(wire: Wire, seen: Seen) -> None:
         wire.reply(200, packed, {"Content-Encoding": encoding})
