@@ -133,6 +133,8 @@ class Endpoint:
                 return client.post(path, cast_to=httpx2.Response, body=dict(body))
         except openai.APIStatusError as error:
             return error.response
+        except UnicodeEncodeError:
+            raise Rejected("the request holds text that is not Unicode (a lone surrogate); mend the text") from None
         except (openai.OpenAIError, httpx2.HTTPError, httpx2.InvalidURL) as error:
             reason = type(error.__cause__ or error).__name__
             raise Unavailable(f"{self.url} cannot be spoken to ({reason}); check the base URL") from None

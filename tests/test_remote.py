@@ -162,6 +162,15 @@ def test_openai_without_a_key_is_refused_before_anything_is_sent() -> None:
         Endpoint().chat(ASK)
 
 
+def test_text_that_cannot_be_sent_is_refused_before_anything_is_sent() -> None:
+    with FaultServer(lambda seen: healthy) as server:
+        remote = endpoint(server)
+        with pytest.raises(Rejected, match="not Unicode"):
+            remote.embed("m", ["\ud800"])
+        remote.close()
+    assert server.seen == []
+
+
 def test_credentials_of_the_address_are_sent_and_never_shown() -> None:
     with FaultServer(lambda seen: error(401, f"no: {seen.headers['authorization']}")) as server:
         remote = Endpoint(server.url.replace("://", "://me:s3cret%40word@"))

@@ -97,8 +97,8 @@ class OpenAILM:
 
     def _said(self, request: Request) -> dict[str, JSON]:
         if self.style == "text":
-            return {"prompt": _unicode(request.prompt)}
-        return {"messages": [{"role": m.role, "content": _unicode(m.content)} for m in request.messages]}
+            return {"prompt": request.prompt}
+        return {"messages": [message.json() for message in request.messages]}
 
     def _options(self, request: Request) -> dict[str, JSON]:
         """What is asked for, in the words of the API; a stop that a chat model may begin with is not sent."""
@@ -162,8 +162,3 @@ def _up_to(logprobs: Sequence[tuple[str, float]], length: int) -> Sequence[tuple
             return logprobs[:position]
         begins += len(token)
     return logprobs
-
-
-def _unicode(text: str) -> str:
-    """The text with lone surrogates replaced: nothing else can be sent."""
-    return text.encode("utf-8", errors="replace").decode("utf-8")
