@@ -8,17 +8,18 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from dsp import environment
+from dsp.cli.interrupts import INTERRUPTED, prompt_interrupts
 from dsp.cli.terminal import KEY, line, note
 from dsp.errors import DSPError
 
-INTERRUPTED = 130
 BROKEN_PIPE = 141
 IO = 74
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and end the process with its exit code."""
-    code = run(sys.argv[1:] if arguments is None else arguments)
+    with prompt_interrupts():
+        code = run(sys.argv[1:] if arguments is None else arguments)
     with suppress(OSError, ValueError):
         sys.stderr.flush()
     if code in (INTERRUPTED, BROKEN_PIPE):  # a thread that is still at work must not hold the process
@@ -35,10 +36,8 @@ def run(arguments: Sequence[str]) -> int:
         code = invoke(arguments or ["--help"])
         if sys.stdout is not None:
             sys.stdout.flush()
-        return code
     except KeyboardInterrupt:
-        note("Interrupted.")
-        return INTERRUPTED
+        code = INTERRUPTED
     except BrokenPipeError:
         _silence_stdout()
         return BROKEN_PIPE
@@ -54,6 +53,9 @@ def run(arguments: Sequence[str]) -> int:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             _silence_stdout()
         return code
+    if code == INTERRUPTED:
+        note("Interrupted.")
+    return code
 
 
 def explained(error: Exception) -> tuple[str, int]:

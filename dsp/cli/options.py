@@ -49,9 +49,7 @@ def complete_mode(incomplete: str) -> list[str]:
     return _starting(list(MODES), incomplete)
 
 
-JsonFlag: TypeAlias = Annotated[
-    bool, typer.Option("--json", help="Print one JSON document on standard output, everything else on standard error.")
-]
+JsonFlag: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 IndexFlag: TypeAlias = Annotated[
     str | None,
     typer.Option("--index", "-i", metavar="NAME", help="Index to search.", autocompletion=complete_index),
