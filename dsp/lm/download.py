@@ -72,6 +72,7 @@ def _opened(url: str, have: int, connect_seconds: float, stall_seconds: float) -
         left.set()
         raise Unavailable(f"{_host(url)} did not answer within {connect_seconds:.0f} s")
     if isinstance(outcome[0], HTTPError):
+        outcome[0].close()
         raise Unavailable(f"{_host(url)} answered {outcome[0].code} {outcome[0].reason}")
     if isinstance(outcome[0], Exception):
         raise Unavailable(f"{_host(url)} cannot be reached ({outcome[0]})")

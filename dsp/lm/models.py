@@ -170,10 +170,11 @@ class Store:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = FileLock(self.folder / f"{model.sha256}.lock", timeout=0, mode=0o600)
         try:
-            with _storage(self.folder):
-                lock.acquire()
+            lock.acquire()
         except Timeout:
             raise Busy(f"another process is pulling or removing {name}; try again when it has ended") from None
+        except OSError as error:
+            raise _refused(error, self.folder) from error
         try:
             yield
         finally:
@@ -206,6 +207,8 @@ def _storage(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StorageError(
-            f"{error.filename or path}: {error.strerror or error}; check the disk and its rights"
-        ) from error
+        raise _refused(error, path) from error
+
+
+def _refused(error: OSError, path: Path) -> StorageError:
+    return StorageError(f"{error.filename or path}: {error.strerror or error}; check the disk and its rights")
