@@ -2,10 +2,13 @@
 
 from dsp import fields
 from dsp.errors import DSPError
+from dsp.index.open import open_index
 from dsp.index.protocol import Retriever
 from dsp.journal import Journal
+from dsp.lm.connect import connect
 from dsp.lm.protocol import LM, Completion, Reply, Request
 from dsp.predict import generate
+from dsp.runner import Prediction, replay, run
 from dsp.search import distinct, retrieve
 from dsp.settings import using
 from dsp.template import Field, Template
@@ -23,15 +26,20 @@ __all__ = [
     "Hit",
     "Journal",
     "Passage",
+    "Prediction",
     "Program",
     "Reply",
     "Request",
     "Retriever",
     "Template",
+    "connect",
     "distinct",
     "fields",
     "generate",
+    "open_index",
+    "replay",
     "retrieve",
+    "run",
     "using",
 ]
 __version__ = "0.1.0"

@@ -16,7 +16,7 @@ from dsp.lm.cached import CachedLM
 from dsp.lm.protocol import LM
 from dsp.lm.replayed import ReplayedLM
 from dsp.settings import in_force, using
-from dsp.trace import Trace, TracedLM, TracedRetriever
+from dsp.trace import Step, Trace, TracedLM, TracedRetriever, steps
 from dsp.types import JSON, Citation, Example, Passage
 
 
@@ -34,6 +34,7 @@ class Prediction:
     supported: bool
     example: Example
     crossings: tuple[Crossing, ...]
+    steps: tuple[Step, ...]
     run: str
     seconds: float
     tokens: int
@@ -123,6 +124,7 @@ def _run(
         supported=cited.supported,
         example=example,
         crossings=tuple(trace.crossings),
+        steps=steps(trace.spoken, example),
         run=trace.run,
         seconds=time.perf_counter() - started,
         tokens=trace.tokens,

@@ -10,7 +10,7 @@ from dsp.errors import Busy, IntegrityError, StorageError
 from dsp.index.protocol import Retriever, describe_search, hits_json
 from dsp.journal import Journal
 from dsp.lm.protocol import LM, Reply, Request, Style, reply_calls
-from dsp.types import JSON, Hit
+from dsp.types import JSON, Example, Hit
 
 
 @dataclass
@@ -25,6 +25,7 @@ class Trace:
     journal: Journal | None = None
     warn: Callable[[str], None] | None = None
     crossings: list[Crossing] = field(default_factory=list)
+    spoken: list[tuple[Request, Reply]] = field(default_factory=list)
 
     def begin(self, header: Mapping[str, JSON]) -> None:
         """Record the start of the run; its id is then in `run`."""
@@ -64,6 +65,33 @@ class Trace:
             self.warn(f"this run is not recorded: {error}")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """What one stage was given and what it wrote: `example` holds just the fields of the stage's template."""
+
+    stage: str
+    example: Example
+
+
+def steps(spoken: Sequence[tuple[Request, Reply]], final: Example) -> tuple[Step, ...]:
+    """The stages of a run as worked examples, in order.
+
+    Of several samples the first counts that agrees with the final example, else the first that can be read.
+    A request that continued another one is part of that one's step.
+    """
+    found: list[Step] = []
+    for request, reply in spoken:
+        readings = [request.template.read(c.text, request.begun).values for c in reply.completions]
+        written = [{**request.begun, **values} for values in readings]
+        complete = [w for w in written if all(w.get(f.name) for f in request.template.outputs)]
+        if not complete:
+            continue
+        agreeing = [w for w in complete if any(final.get(name) == value for name, value in w.items())]
+        inputs = {f.name: request.example.get(f.name) for f in request.template.inputs}
+        found.append(Step(stage=request.stage, example=Example(**inputs, **(agreeing or complete)[0])))
+    return tuple(found)
+
+
 @dataclass(frozen=True)
 class TracedLM:
     """An LM whose requests and replies are kept in a trace."""
@@ -90,6 +118,7 @@ class TracedLM:
         """Ask the LM behind it and keep what was said."""
         replies = self.inner.complete(requests)
         for request, reply in zip(requests, replies, strict=True):
+            self.trace.spoken.append((request, reply))
             self.trace.cross(
                 request.stage, reply_calls(self.inner, request, reply), cached=reply.cached, seconds=reply.seconds
             )

