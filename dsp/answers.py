@@ -21,14 +21,14 @@ _FINISHES: Mapping[str, Finish] = {
     "length": "length", "max_tokens": "length", "content_filter": "content_filter", "safety": "content_filter",
 }  # fmt: skip
 _UNSUPPORTED = re.compile(
-    r"unsupported|not support|n't support|unrecognized|unknown|unexpected|extra input|not permitted|not allowed|"
-    r"only one completion",
+    r"unsupported|not support|n't support|unrecognized|unknown|unexpected|extra input|not permitted|not allowed",
     re.IGNORECASE,
 )
+_ONE_ONLY = re.compile(r"only one completion|['\"`]n['\"`]", re.IGNORECASE)
 _TOO_LONG = re.compile(
     r"context.{0,20}(length|size|window)|maximum context|too (long|large|many tokens)", re.IGNORECASE
 )
-_OPTIONS = ("max_completion_tokens", "max_tokens", "temperature", "stop", "seed", "logprobs", "n", "dimensions")
+_OPTIONS = ("max_completion_tokens", "max_tokens", "temperature", "stop", "seed", "logprobs", "dimensions")
 _NO_QUOTA = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "account_deactivated"})
 _MOST = 10**12
 
@@ -96,16 +96,18 @@ def _said(body: bytes) -> Mapping[str, Any]:
 
 
 def _refused_option(said: Mapping[str, Any], message: str) -> str:
-    """The request option that a refusal names as unsupported, or ''."""
+    """The request option that a refusal names as unsupported, or ''; of `n`, any refusal will do."""
+    if said.get("param") == "n" or _ONE_ONLY.search(message):
+        return "n"
     if not (_UNSUPPORTED.search(message) or str(said.get("code", "")).startswith(("unsupported", "unknown"))):
         return ""
     if said.get("param") in _OPTIONS:
         return str(said["param"])
-    if "only one completion" in message.lower():
-        return "n"
-    found = [(m.start(), name) for name in _OPTIONS if (m := re.search(rf"(?<![\w.]){name}(?!\w)", message))]
-    quoted = [(m.start(), name) for name in _OPTIONS if (m := re.search(rf"['\"`]{name}['\"`]", message))]
-    return min(quoted or [f for f in found if len(f[1]) > 1], default=(0, ""))[1]
+    for mark in (r"['\"`]", r"(?<![\w.])"):
+        found = [(m.start(), name) for name in _OPTIONS if (m := re.search(rf"{mark}{name}(?!\w)", message))]
+        if found:
+            return min(found)[1]
+    return ""
 
 
 def json_object(body: bytes, who: str) -> Mapping[str, Any]:

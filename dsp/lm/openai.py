@@ -9,11 +9,11 @@ from dsp.answers import Answer, Choice
 from dsp.errors import Rejected, Truncated
 from dsp.lm.capability import Capability
 from dsp.lm.protocol import Completion, Reply, Request, Style, TokenLogprob, Usage
+from dsp.lm.seeds import sample_seed
 from dsp.remote import OPENAI, Endpoint
 from dsp.types import JSON, NOTHING
 
 _MOST_STOPS = 4
-_SEEDS = 2**31
 
 
 class OpenAILM:
@@ -106,7 +106,7 @@ class OpenAILM:
         options: dict[str, JSON] = {
             "max_tokens": request.max_tokens,
             "temperature": request.temperature,
-            "seed": _seed(request),
+            "seed": sample_seed(request.seed, request.sample),
             "logprobs": True if self.style == "chat" else 1,
         }
         return options | ({"stop": stops} if stops else {}) | ({"n": request.n} if request.n > 1 else {})
@@ -147,11 +147,6 @@ def open_openai(
         variables.get("OPENAI_API_KEY", "") if api_key is None else api_key,
         style,
     )
-
-
-def _seed(request: Request) -> int:
-    """The seed of the first sample asked for: equal for equal requests, another for every sample."""
-    return (request.seed + request.sample * 1_000_003) % _SEEDS
 
 
 def _up_to(logprobs: Sequence[tuple[str, float]], length: int) -> Sequence[tuple[str, float]]:
