@@ -38,11 +38,12 @@ class Finding:
 def findings(home: Path, chosen: Configuration, variables: Mapping[str, str]) -> Iterator[Finding]:
     """Everything that there is to say, area by area; nothing is changed, nothing is sent."""
     yield from _packages()
-    yield from _home(home)
-    yield from _models(Store(home))
     yield from _language_model(chosen, variables)
-    yield from _indexes(home)
-    yield from _journal(Journal(home / "journal.sqlite3"))
+    yield from _home(home)
+    if home.is_dir() or not home.exists():
+        yield from _models(Store(home))
+        yield from _indexes(home)
+        yield from _journal(Journal(home / "journal.sqlite3"))
     for remark in chosen.unknown:
         yield Finding(area="settings", state="note", text=f"the variable {remark}", mend="unset it")
 

@@ -19,7 +19,7 @@ def configured(**flags: str | int | None) -> Configuration:
     """The configuration for these flags, here and now; variables that mean nothing are named on standard error."""
     found = configuration(flags, environment.variables(), folder=Path.cwd(), user_file=user_file())
     for remark in found.unknown:
-        note(f"Note: the variable {remark}.")
+        note(f"Note: the variable {remark}")
     return found
 
 

@@ -83,6 +83,7 @@ def _storage(error: OSError) -> str:
         errno.EDQUOT: "free some space and run the same command again",
         errno.EROFS: "set DSP_HOME to a folder that can be written",
         errno.EACCES: "check the permissions, or set DSP_HOME to a folder of your own",
+        errno.ENOTDIR: "set DSP_HOME to a folder",
         errno.EPERM: "check the permissions, or set DSP_HOME to a folder of your own",
     }.get(error.errno or 0, "")
     return f"{what}{where}{'; ' + advice if advice else ''}"

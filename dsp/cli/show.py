@@ -13,13 +13,15 @@ def show(
     debug: DebugFlag = False,
 ) -> None:
     """Show a program's source, a recipe or a benchmark."""
+    from dataclasses import asdict
+
     from dsp.cli.document import print_document
     from dsp.cli.terminal import bold, say
     from dsp.overview import exhibits
 
     found = exhibits(name)
     if json:
-        print_document(found)
+        print_document([asdict(exhibit) for exhibit in found])
         return
     for exhibit in found:
         say(bold(f"{exhibit.kind} {exhibit.name}"), f"  {exhibit.path}")
