@@ -50,7 +50,7 @@ class Database:
         with self._lock:
             try:
                 yield self._connection()
-            except (sqlite3.Error, OSError) as error:
+            except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
                 raise self._told(error) from error
 
     @contextmanager
@@ -140,7 +140,7 @@ class Database:
                 connection.execute("ROLLBACK")
             raise
 
-    def _told(self, error: "sqlite3.Error | OSError") -> DSPError:
+    def _told(self, error: Exception) -> DSPError:
         """What happened, in one line with the fix."""
         if isinstance(error, OSError):
             return StorageError(
