@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dsp.errors import IndexCorrupt
-from dsp.index import lexical
 from dsp.index.built import Built, text_hash, write_lexical, write_passages, write_vectors
-from dsp.index.corpus import Failure, Report, corpus_state, encoded_text, lexical_text, read_corpus
+from dsp.index.corpus import Failure, Report, corpus_state, read_corpus
 from dsp.index.encoder import connect_encoder
 from dsp.index.generation import SCHEMA, open_generation
+from dsp.index.indexed import encoded_text, lexical_text
 from dsp.index.recipe import Recipe
 from dsp.index.storage import Draft, drafted, index_folder, locked
 from dsp.index.stored import recipe_json
@@ -69,7 +69,7 @@ def build_index(
 
 def is_fresh(manifest: Mapping[str, Any], recipe: Recipe, home: Path) -> bool:
     """Whether a generation holds the documents of this recipe as they are now, read and encoded as it says."""
-    if manifest["schema"] != SCHEMA or manifest["analysis"] != lexical.ANALYSIS:
+    if manifest["schema"] != SCHEMA:
         return False
     encoder = connect_encoder(recipe.encoder, home=home, metric=recipe.metric)
     return bool(
@@ -99,7 +99,7 @@ def _build(
     report, state = Report(), corpus_state(recipe)
     texts: list[str] = []
     words: list[str] = []
-    count = write_passages(draft, _kept(read_corpus(recipe, report), texts, words, progress))
+    languages = write_passages(draft, _kept(read_corpus(recipe, report), texts, words, progress))
     hashes = [text_hash(text) for text in texts]
     known = _known(before, recipe, home)
     missing = {digest: text for digest, text in zip(hashes, texts, strict=True) if digest not in known}
@@ -119,9 +119,9 @@ def _build(
         "encoder": {"name": encoder.name, "fingerprint": encoder.fingerprint, "dimension": rows.shape[1]},
         "factory": recipe.factory,
         "metric": recipe.metric,
-        "analysis": lexical.ANALYSIS,
         "documents": report.documents,
-        "passages": count,
+        "passages": len(rows),
+        "languages": languages,
         "failed": report.failed,
         "failures": [asdict(failure) for failure in report.failures],
         "versions": {package: metadata.version(package) for package in ("dsp-qa", "faiss-cpu", "bm25s", "numpy")},
@@ -131,7 +131,7 @@ def _build(
         name=name,
         generation=generation,
         documents=report.documents,
-        passages=count,
+        passages=len(rows),
         encoded=len(missing),
         changed=True,
         report=report,

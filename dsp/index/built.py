@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Array: TypeAlias = NDArray[Any]
     Floats: TypeAlias = NDArray[numpy.float32]
 
-_PASSAGES, _OFFSETS, _TEXTS = "passages.jsonl", "passages.npy", "texts.npy"
+_PASSAGES, _OFFSETS, _PLACES, _TEXTS = "passages.jsonl", "passages.npy", "places.npy", "texts.npy"
 _INDEX, _EXACT, _SAMPLE = "vectors.faiss", "vectors.npy", "sample.npy"
 _VOCABULARY, _LEXICAL = "lexical.json", ("data", "indices", "indptr")
 _SAMPLED = 2048
@@ -36,6 +36,7 @@ class Built:
         self.name = generation.index
         self.generation = generation.name
         self.count: int = self.manifest["passages"]
+        self._seen: dict[str, Array | None] = {}
 
     def passage(self, position: int) -> Passage:
         """The passage at a position of the index."""
@@ -45,6 +46,29 @@ class Built:
     def passages(self) -> Iterable[Passage]:
         """All passages in order."""
         return (self.passage(position) for position in range(self.count))
+
+    @cached_property
+    def documents(self) -> "Array":
+        """For each passage the number of its document, shape (count,)."""
+        return self._places[:, 0]
+
+    def seen_in(self, language: str) -> "Array | None":
+        """Which passages a query of this language is answered from, shape (count,); None where that is all.
+
+        Of a work and its translations (`translation_of` in the metadata) only the one in the language of the query is.
+        """
+        if language not in self._seen:
+            self._seen[language] = self._seen_in(language)
+        return self._seen[language]
+
+    def _seen_in(self, language: str) -> "Array | None":
+        import numpy as np
+
+        _, works, languages = self._places.T
+        known = self.manifest["languages"]
+        same = languages == (known.index(language) if language in known else -1)
+        seen: Array = same | ~np.isin(works, works[same])
+        return None if seen.all() else seen
 
     @cached_property
     def vectors(self) -> vectors.Vectors:
@@ -81,10 +105,17 @@ class Built:
         return self._array(_SAMPLE) if _SAMPLE in self._generation else self.vectors.rows()
 
     @cached_property
+    def _places(self) -> "Array":
+        places = self._array(_PLACES)
+        if places.shape != (self.count, 3):
+            raise self._mixed(f"{len(places)} places of passages")
+        return places
+
+    @cached_property
     def _offsets(self) -> "Array":
         offsets = self._array(_OFFSETS)
         if len(offsets) != self.count + 1:
-            raise self._mixed(f"{len(offsets) - 1} places of passages")
+            raise self._mixed(f"{len(offsets) - 1} beginnings of passages")
         return offsets
 
     def _array(self, file: str) -> "Array":
@@ -105,17 +136,26 @@ def text_hash(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]
 
 
-def write_passages(draft: Draft, passages: Iterable[Passage]) -> int:
-    """Write passages and where each begins; how many there were."""
+def write_passages(draft: Draft, passages: Iterable[Passage]) -> list[str]:
+    """Write passages, where each begins, and which document, work and language each is of; the languages, in order."""
     import numpy as np
 
-    offsets = [0]
+    offsets, places = [0], []
+    documents: dict[str, int] = {}
+    works: dict[str, int] = {}
+    languages: dict[str, int] = {}
     with draft.file(_PASSAGES) as file:
         for passage in passages:
             file.write(json.dumps(passage_json(passage), ensure_ascii=False).encode("utf-8", "replace") + b"\n")
             offsets.append(file.size)
+            document = passage.id.rpartition("#")[0] or passage.id
+            named = (document, documents), (str(passage.metadata.get("translation_of") or document), works)
+            places.append(
+                [numbers.setdefault(name, len(numbers)) for name, numbers in (*named, (passage.lang, languages))]
+            )
     _write_array(draft, _OFFSETS, np.array(offsets, np.int64))
-    return len(offsets) - 1
+    _write_array(draft, _PLACES, np.array(places, np.int32).reshape(-1, 3))
+    return list(languages)
 
 
 def write_vectors(draft: Draft, rows: "Floats", hashes: Sequence[bytes], factory: str, metric: str) -> None:

@@ -114,16 +114,6 @@ def corpus_state(recipe: Recipe) -> str:
     return digest.hexdigest()[:16]
 
 
-def encoded_text(passage: Passage) -> str:
-    """What the encoder is given of a passage (before the encoder's own prefix)."""
-    return f"{passage.title}\n{passage.text}"
-
-
-def lexical_text(passage: Passage) -> str:
-    """What the lexical side counts the words of."""
-    return f"{passage.title}\n{passage.text}"
-
-
 def _documents(recipe: Recipe, report: Report) -> Iterator[Document]:
     titles = {f"{paper.name}.pdf": paper.title for paper in recipe.papers}
     for found in find_files(recipe, report.fail, report.skipped):

@@ -11,7 +11,8 @@ from typing import Any
 from dsp.errors import IndexCorrupt, StorageError
 from dsp.index.storage import CURRENT, GENERATION, MANIFEST, share
 
-SCHEMA = 1
+# Raised when what a build writes changes, in form or in meaning (terms, indexed text): older generations are rebuilt.
+SCHEMA = 2
 _LARGEST_MANIFEST = 64 * 2**20
 # Beyond this a generation is hashed once in a process, for as long as no file's size or times change (1.3 s a GiB).
 _ALWAYS_HASHED = 256 * 2**20

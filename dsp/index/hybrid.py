@@ -1,12 +1,14 @@
 """The default retriever: dense and lexical search over one built generation, and their fusion."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dsp.errors import UsageError
 from dsp.index.built import Built
 from dsp.index.encoder import Encoder
+from dsp.index.fusion import masked, spread, standardised
 from dsp.types import JSON, Hit
+from dsp.words import language
 
 if TYPE_CHECKING:
     import numpy
@@ -14,9 +16,10 @@ if TYPE_CHECKING:
 
     Scores: TypeAlias = NDArray[numpy.float64]
     Floats: TypeAlias = NDArray[numpy.float32]
+    Mask: TypeAlias = NDArray[numpy.bool_]
 
-# Raised when the same generation would rank differently.
-FUSION = 1
+# Raised when the same generation would be ranked differently.
+_RANKING = 1
 # Up to so many passages every dense score is computed; beyond, those of so many best passages.
 _ALL = 20_000
 _BEST = 1_000
@@ -27,7 +30,9 @@ class IndexRetriever:
 
     Before they are added, the scores of each side are standardised over the passages of the index for this query
     (mean 0, deviation 1): a side that tells passages apart clearly for this query thereby weighs more, and neither
-    scale nor corpus size matters.
+    the scale of its scores nor the size of the index matters. Of a work and its translations only the one in the
+    language of the query is ranked. The first five ranks are spread over documents, since a question often needs two.
+    What each of these brings is in docs/retrieval.md.
     """
 
     def __init__(self, built: Built, encoder: Encoder, *, mode: str, weights: tuple[float, float]) -> None:
@@ -43,12 +48,16 @@ class IndexRetriever:
 
     @property
     def identity(self) -> Mapping[str, JSON]:
-        """What decides the ranking of a query: the contents of the generation, mode, fusion."""
-        same: dict[str, JSON] = {"index": self.name, "contents": self._built.manifest["contents"], "mode": self._mode}
-        return same | {"fusion": [FUSION, *self._weights]} if self._mode == "hybrid" else same
+        """What decides the ranking of a query: the contents of the generation, the mode, the weights."""
+        contents = self._built.manifest["contents"]
+        same: dict[str, JSON] = {"index": self.name, "contents": contents, "mode": self._mode, "ranking": _RANKING}
+        return same | {"weights": list(self._weights)} if self._mode == "hybrid" else same
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
-        """For each query its k best passages; equal scores in the order of the corpus."""
+        """For each query its k best passages; equal scores in the order of the corpus. Safe from many threads.
+
+        A hit's score is its own; its rank also counts the spread over documents. Raises IndexCorrupt.
+        """
         if k < 1:
             raise UsageError(f"k is {k}; ask for at least one passage")
         if not queries or not self._built.count:
@@ -58,25 +67,25 @@ class IndexRetriever:
     def _hits(self, scores: "Scores", k: int) -> list[Hit]:
         return [
             Hit(passage=self._built.passage(position), score=float(scores[position]), rank=rank)
-            for rank, position in enumerate(_best(scores, min(k, len(scores))), start=1)
+            for rank, position in enumerate(spread(scores, self._built.documents, k), start=1)
         ]
 
     def _scores(self, queries: Sequence[str], k: int) -> "list[Scores]":
-        """For each query a score for every passage; -inf for one that this mode does not find."""
+        """For each query a score for every passage; -inf for one that is not ranked."""
+        seen = [self._built.seen_in(language(query)) for query in queries]
         if self._mode == "lexical":
-            return [_found(self._built.lexical.scores(query)) for query in queries]
+            return [masked(self._words(query), mask) for query, mask in zip(queries, seen, strict=True)]
         vectors = self._encoder.encode_queries(queries)
         dense = self._dense(vectors, k)
         if self._mode == "dense":
-            return dense
-        scores = []
-        for query, vector, found in zip(queries, vectors, dense, strict=True):
-            of_words = self._built.lexical.scores(query)
-            scores.append(
-                self._weights[0] * self._standardised(found, vector)
-                + self._weights[1] * _scaled(of_words, of_words.mean(), of_words.std())
-            )
-        return scores
+            return [masked(scores, mask) for scores, mask in zip(dense, seen, strict=True)]
+        return [self._fused(*each) for each in zip(queries, vectors, dense, seen, strict=True)]
+
+    def _words(self, query: str) -> "Scores":
+        import numpy as np
+
+        scores = self._built.lexical.scores(query)
+        return np.where(scores > 0, scores, -np.inf)
 
     def _dense(self, vectors: "Floats", k: int) -> "list[Scores]":
         import numpy as np
@@ -89,33 +98,17 @@ class IndexRetriever:
             scores[row, positions[found]] = values[found]
         return list(scores)
 
-    def _standardised(self, scores: "Scores", vector: "Floats") -> "Scores":
-        """Standardised by the scores of the index's sample; a passage that was not found gets the lowest score."""
+    def _fused(self, query: str, vector: "Floats", dense: "Scores", seen: "Mask | None") -> "Scores":
+        """The weighted sum; a passage that the dense side did not find counts there as its last one found."""
         import numpy as np
 
-        found = np.isfinite(scores)
-        if not found.any():
-            return np.zeros_like(scores)
-        seen = scores if found.all() else self._built.sample_scores(vector)
-        return _scaled(np.where(found, scores, scores[found].min()), seen.mean(), seen.std())
-
-
-def _scaled(scores: "Scores | Floats", mean: float, deviation: float) -> "Scores":
-    import numpy as np
-
-    return (np.asarray(scores, np.float64) - mean) / (deviation + 1e-9)
-
-
-def _found(scores: "Floats") -> "Scores":
-    import numpy as np
-
-    return np.where(scores > 0, scores.astype(np.float64), -np.inf)
-
-
-def _best(scores: "Scores", k: int) -> list[int]:
-    """The positions of the k best scores, best first, equal ones in order; those that were not found left out."""
-    import numpy as np
-
-    least = np.partition(scores, -k)[-k]
-    among = np.flatnonzero((scores >= least) & (scores > -np.inf))
-    return [int(i) for i in among[np.lexsort((among, -scores[among]))][:k]]
+        found = np.isfinite(dense)
+        typical: NDArray[Any]
+        if found.all():
+            typical = dense if seen is None else dense[seen]
+        else:
+            typical = self._built.sample_scores(vector)
+            dense = np.where(found, dense, dense[found].min(initial=typical.max()))
+        words = self._built.lexical.scores(query)
+        by_words = standardised(words, words if seen is None else words[seen])
+        return masked(self._weights[0] * standardised(dense, typical) + self._weights[1] * by_words, seen)

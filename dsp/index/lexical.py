@@ -1,10 +1,12 @@
-"""The lexical side of an index: BM25 over words and Chinese character bigrams; the only file that imports bm25s."""
+"""The lexical side of an index: BM25 over the terms of its passages; the only file that imports bm25s."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dsp.errors import IndexCorrupt
-from dsp.words import words
+from dsp.index.glossary import english_words
+from dsp.terms import terms
+from dsp.words import language
 
 if TYPE_CHECKING:
     import numpy
@@ -13,15 +15,15 @@ if TYPE_CHECKING:
     Arrays: TypeAlias = Mapping[str, NDArray[Any]]
     Scores: TypeAlias = NDArray[numpy.float32]
 
-# Raised when the words of a text or the weights below change, so that built indexes are known to be older.
-ANALYSIS = 1
 _K1 = 1.2
 _B = 0.75
+# What the English words of the glossary weigh beside the terms of a Chinese query itself.
+_TRANSLATED = 0.5
 _ARRAYS = ("data", "indices", "indptr")
 
 
 class Lexical:
-    """BM25 scores of every passage, word by word, computed when the index is built."""
+    """BM25 scores of every passage, term by term, computed when the index is built; `vocabulary` numbers the terms."""
 
     def __init__(self, arrays: "Arrays", vocabulary: Mapping[str, int], count: int) -> None:
         """Check that the arrays belong together; IndexCorrupt where they do not."""
@@ -35,10 +37,20 @@ class Lexical:
         self._model.nonoccurrence_array = None
 
     def scores(self, query: str) -> "Scores":
-        """The score of every passage for a query, shape (count,); all 0 where no word is known."""
+        """The score of every passage for a query, shape (count,); all 0 where no term is known.
+
+        A Chinese query also asks, at half weight, for the English words that the glossary has for its terms.
+        """
+        own = set(terms(query))
+        scores = self._of(own)
+        if language(query) == "zh":
+            scores = scores + _TRANSLATED * self._of(set(terms(english_words(query))) - own)
+        return scores
+
+    def _of(self, asked: Iterable[str]) -> "Scores":
         import numpy as np
 
-        known = [self.vocabulary[word] for word in words(query) if word in self.vocabulary]
+        known = [self.vocabulary[term] for term in sorted(asked) if term in self.vocabulary]
         if not known:
             return np.zeros(self.count, np.float32)
         scores: Scores = self._model.get_scores_from_ids(known)
@@ -49,17 +61,17 @@ def build(texts: Sequence[str]) -> Lexical:
     """The lexical side of an index over the passages' texts, in order."""
     import numpy as np
 
-    tokens = [words(text) for text in texts]
-    if not any(tokens):
+    found = [terms(text) for text in texts]
+    if not any(found):
         empty: dict[str, NDArray[Any]] = {
             "data": np.zeros(0, np.float32),
             "indices": np.zeros(0, np.int32),
             "indptr": np.zeros(1, np.int64),
         }
         return Lexical(empty, {}, len(texts))
-    vocabulary = {word: i for i, word in enumerate(sorted({word for passage in tokens for word in passage}))}
+    vocabulary = {term: i for i, term in enumerate(sorted({term for passage in found for term in passage}))}
     model = _model()
-    ids = [[vocabulary[word] for word in passage] for passage in tokens]
+    ids = [[vocabulary[term] for term in passage] for passage in found]
     model.index((ids, vocabulary), create_empty_token=False, show_progress=False)
     return Lexical({name: model.scores[name] for name in _ARRAYS}, vocabulary, len(texts))
 
