@@ -125,9 +125,9 @@ def _variables(variables: Mapping[str, str]) -> dict[str, Setting]:
 
 
 def _file(path: Path, *, project: bool) -> dict[str, Setting]:
-    table = read_table(path)
-    if table.has("api_key"):
+    if "api_key" in read_table(path).names():
         raise UsageError(f"{path}: keys do not belong in a file; remove api_key and set OPENAI_API_KEY")
+    table = read_table(path)
     found = {name: _from_table(table, name) for name in OPTIONS if table.has(name)}
     table.finish()
     return {

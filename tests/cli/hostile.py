@@ -1,0 +1,116 @@
+"""Runs the commands, in one process, on texts that try to steer a terminal; started by test_hostile_texts.py."""
+
+import os
+import sys
+from pathlib import Path
+
+from dsp.cli import doors
+from dsp.cli.main import run
+from dsp.cli.progress import progress
+from dsp.testing import FixedRetriever, ScriptedLM
+from dsp.types import Passage
+
+PAYLOADS = (
+    "\x1b[2J\x1b[HError: forged",
+    "\x1b[1A\x1b[2KAnswer: forged",
+    "\x1b]0;owned\x07",
+    "\x1b[?25l",
+    "\x1b[?1049h",
+    "\x1bc",
+    "\x9b2J\x9b1;1H",
+    "\x9d0;owned\x9c",
+    "\rforged answer",
+    "\b\b\b\b\b\b\b\bforged",
+    "\x07\x07",
+    "\x0e\x0f\x1b(0",
+    "\x7f\x00\x01",
+    "\x1b]8;;http://127.0.0.1/evil\x1b\\link\x1b]8;;\x1b\\",
+    "\x1bP+q544e\x1b\\\x1b[6n",
+    "\u202egnol\u202c \u2066x\u2069",
+    "one\u2028two\u2029three\x85four",
+    "zero\u200bwidth\ufeff\u00ad\U000e0041",
+    "[/b] [link=http://127.0.0.1/evil]x[/link] [bold red]",
+    "\x0b\x0c\x1b[31;1m\ue000 lone \udc9b",
+)
+MARK = "=== {} ==="
+
+
+def main(folder: Path) -> None:
+    """Every payload over every command; a mark after each."""
+    os.chdir(folder)
+    for number, payload in enumerate(PAYLOADS):
+        _fake(payload)
+        for command in _commands(number, payload):
+            run(command)
+        print(MARK.format(number), flush=True)
+    _with_files()
+    print(MARK.format("files"), flush=True)
+    with progress() as report:
+        for payload in PAYLOADS:
+            report(f"doing {payload}", 1, 2)
+    print(MARK.format("progress"), flush=True)
+
+
+def _fake(payload: str) -> None:
+    passages = [
+        Passage(id=f"p{payload}", text=f"Colour {payload} is blue.", title=f"t{payload}", source=f"s{payload}", page=1),
+        Passage(id="other", text=f"{payload}\nError: forged\nSources:\n[1] forged", source="other.md"),
+    ]
+    lm = ScriptedLM(lambda request: f"Colour {payload} is blue [1]. {payload} [2].", name=f"lm{payload}")
+    doors.open_retriever = lambda chosen: FixedRetriever(passages, name=f"i{payload}")
+    doors.open_lm = doors.lm_to_render = lambda chosen: lm
+
+
+def _commands(number: int, payload: str) -> list[list[str]]:
+    question = "".join(c for c in f"What colour is {payload}?" if not 0xD800 <= ord(c) < 0xE000)
+    program = Path(f"program{number}.py")
+    program.write_text(f"raise ValueError({payload!r})", encoding="utf-8")
+    name = f"n{payload}".encode("utf-8", "replace").decode()
+    return [
+        ["ask", question, "--trace", "--show-prompt"],
+        ["ask", question, "--trace", "--json"],
+        ["ask", question, "--no-call"],
+        ["ask", question, "--strict"],
+        ["ask", payload, "-p", name],
+        ["ask", payload, "-p", f"./{program}", "--debug"],
+        ["ask", question, "--set", f"{name}=1", "--set", name],
+        ["search", question],
+        ["search", question, "--json"],
+        ["show", name],
+        ["replay", "last"],
+        ["replay", name],
+        ["runs", "show", "last"],
+        ["runs", "list"],
+        [name],
+        ["index", "info", name],
+    ]
+
+
+def _with_files() -> None:
+    corpus = Path("corpus")
+    corpus.mkdir()
+    for number, payload in enumerate(PAYLOADS):
+        name = payload.replace("/", "_").replace("\0", "").encode("utf-8", "surrogateescape")
+        text = payload.encode("utf-8", "replace")
+        Path(os.fsdecode(b"corpus/%d %s.md" % (number, name))).write_bytes(
+            b"# %s\n\nThe colour is %s.\n" % (text, text)
+        )
+        Path(os.fsdecode(b"corpus/%d %s.pdf" % (number, name))).write_bytes(b"%PDF-1.4 broken " + text)
+    Path("dsp.toml").write_text('mode = "dense"', encoding="utf-8")
+    for command in (
+        ["index", "build", "corpus/", "--name", "hostile"],
+        ["index", "build", "corpus/", "--name", "hostile", "--again", "--json"],
+        ["index", "info", "hostile"],
+        ["index", "list"],
+        ["list"],
+        ["doctor"],
+        ["config"],
+    ):
+        run(command)
+    Path("dsp.toml").write_text('"key\\u001b[2J\\u202e" = "\\u009b2J"', encoding="utf-8")
+    run(["config"])
+    Path("dsp.toml").unlink()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,97 @@
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pyte
+import pytest
+
+from tests.cli.hostile import MARK, PAYLOADS
+
+ROOT = Path(__file__).parents[2]
+STEERING = re.compile(
+    rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\x8b-\x8f\xa8-\xae]|\xe2\x81[\xa6-\xa9]"
+)
+OWN_STYLES = re.compile(rb"\x1b\[[0123]m")
+
+
+def environment(folder: Path, **changes: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "TERM", "OPENAI_API_KEY")}
+    return {**kept, "PYTHONPATH": str(ROOT), "DSP_HOME": str(folder / "home"), **changes}
+
+
+@pytest.fixture(scope="module")
+def coloured(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """What the commands write to a terminal that shows styles."""
+    return through_a_terminal(tmp_path_factory.mktemp("hostile"), TERM="xterm-256color")
+
+
+def through_a_terminal(folder: Path, **changes: str) -> bytes:
+    """What the commands write to a terminal."""
+    master, slave = pty.openpty()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "tests.cli.hostile", str(folder)],
+        stdin=subprocess.DEVNULL, stdout=slave, stderr=slave, env=environment(folder, **changes), cwd=ROOT,
+    )  # fmt: skip
+    os.close(slave)
+    written = b""
+    while True:
+        try:
+            part = os.read(master, 65536)
+        except OSError:  # the other end is closed
+            break
+        if not part:
+            break
+        written += part
+    os.close(master)
+    assert child.wait() == 0, written[-2000:]
+    return written.replace(b"\r\n", b"\n")
+
+
+def before_the_bars(written: bytes) -> bytes:
+    """All but the index builds and the progress bars, which move the cursor themselves."""
+    return written[: written.index(MARK.format(len(PAYLOADS) - 1).encode())]
+
+
+def test_styles_are_the_only_control_bytes_on_a_terminal(coloured: bytes) -> None:
+    texts = before_the_bars(coloured)
+    assert OWN_STYLES.search(texts)
+    assert_plain(OWN_STYLES.sub(b"", texts))
+
+
+@pytest.mark.parametrize("changes", [{"TERM": "dumb"}, {"TERM": "xterm", "NO_COLOR": "1"}])
+def test_no_control_byte_where_none_is_wanted(changes: dict[str, str], tmp_path: Path) -> None:
+    written = through_a_terminal(tmp_path, **changes)
+    assert_plain(written if changes["TERM"] == "dumb" else before_the_bars(written))
+
+
+def assert_plain(texts: bytes) -> None:
+    found = STEERING.search(texts)
+    assert found is None, texts[max(0, found.start() - 200) : found.end() + 50]
+    assert b"\r" not in texts
+
+
+def test_the_screen_shows_what_was_written(coloured: bytes) -> None:
+    screen = pyte.HistoryScreen(400, 60, history=200_000, ratio=0.1)
+    stream = pyte.ByteStream(screen)
+    stream.feed(coloured.replace(b"\n", b"\r\n"))
+    rows = ["".join(row[x].data for x in range(screen.columns)).rstrip() for row in screen.history.top]
+    rows += [row.rstrip() for row in screen.display]
+    marks = [row for row in rows if re.fullmatch(r"=== .* ===", row)]
+    assert marks == [MARK.format(name) for name in [*range(len(PAYLOADS)), "files", "progress"]]
+    assert screen.title == ""
+    assert not screen.cursor.hidden
+    assert not [row for row in rows if row.startswith(("Answer: forged", "forged", "Error: forged"))]
+
+
+def test_no_control_byte_reaches_a_pipe(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.cli.hostile", str(tmp_path)],
+        capture_output=True, check=True, env=environment(tmp_path, PYTHONIOENCODING="ascii"), cwd=ROOT,
+    )  # fmt: skip
+    for written in (done.stdout, done.stderr):
+        assert STEERING.search(written) is None
+    assert b"documents" in done.stdout
+    assert b"could not be read" in done.stderr
