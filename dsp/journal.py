@@ -133,21 +133,21 @@ class Journal:
         """Remove whole unpinned runs, oldest first, and the calls that no run refers to; gives the removed ids.
 
         Spares the latest `keep` runs, runs younger than `older_than` seconds, and unfinished ones of the last day.
-        With `max_bytes`, removes only until what the file holds is no more than that.
+        With `max_bytes`, removes no more than that takes, a twentieth of the runs at a time.
         """
         now = time.time() if now is None else now
         removed: list[str] = []
         with self._database.writing() as rows:
-            for run, ended in ledger.prunable(rows, keep):
+            runs = ledger.prunable(rows, keep)
+            batch = len(runs) if max_bytes is None else len(runs) // 20 + 1
+            for start in range(0, len(runs), batch or 1):
                 if max_bytes is not None and ledger.used_bytes(rows) <= max_bytes:
                     break
-                if now - ledger.began(run) < (older_than if ended else max(older_than, _DAY)):
-                    continue
-                rows.execute("DELETE FROM runs WHERE id = ?", (run,))
-                removed.append(run)
-                if max_bytes is not None:
-                    ledger.drop_unused(rows)
-            ledger.drop_unused(rows)
+                for run, ended in runs[start : start + batch]:
+                    if max(now - ledger.began(run), 0.0) >= (older_than if ended else max(older_than, _DAY)):
+                        rows.execute("DELETE FROM runs WHERE id = ?", (run,))
+                        removed.append(run)
+                ledger.drop_unused(rows)
         with self._database.reading() as rows:
             rows.executescript("PRAGMA incremental_vacuum")  # frees one page a step; execute() takes one step only
             rows.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

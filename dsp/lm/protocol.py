@@ -1,11 +1,13 @@
 """What crosses the LM door: a structured request, a structured reply."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, Protocol, TypeAlias
 
 from dsp.calls import Call, key_of
+from dsp.errors import UsageError
 from dsp.template import Message, Template
 from dsp.types import JSON, NOTHING, Example
 
@@ -20,6 +22,7 @@ class Request:
     `begun` holds outputs of the template that are there already: the completion goes on behind them.
     `n` completions are asked for, with sample indices `sample`, `sample + 1`, …; a cache keeps them apart.
     `stop` adds to the stops that the template itself sets. Temperature 0 means greedy decoding.
+    Raises UsageError for a temperature below 0 or not finite, and for less than one sample or token.
     """
 
     template: Template
@@ -33,6 +36,16 @@ class Request:
     stop: tuple[str, ...] = ()
     seed: int = 0
     sample: int = 0
+
+    def __post_init__(self) -> None:
+        """Check what no model could be asked for."""
+        if not 0 <= self.temperature < math.inf:
+            raise UsageError(f"a temperature is 0 or more, not {self.temperature}")
+        if self.n < 1 or self.max_tokens < 1 or self.sample < 0:
+            raise UsageError(
+                f"n and max_tokens are 1 or more, sample 0 or more; found n={self.n}, max_tokens={self.max_tokens}, "
+                f"sample={self.sample}"
+            )
 
     @cached_property
     def prompt(self) -> str:
@@ -137,7 +150,7 @@ def describe(lm: LM, request: Request) -> dict[str, JSON]:
     return {
         "lm": dict(lm.identity),
         "prompt" if lm.style == "text" else "messages": said,
-        "temperature": request.temperature,
+        "temperature": float(request.temperature) + 0.0,  # 0, 0.0 and -0.0 are one temperature
         "max_tokens": request.max_tokens,
         "stop": list(request.stops),
         "seed": request.seed,
