@@ -41,7 +41,8 @@ class _Match:
 def cite(answer: str, passages: Sequence[Passage], *, question: str = "") -> Cited:
     """The answer with a marker after each claim, and a checked citation for each marker.
 
-    Of several places that hold a claim, the one whose sentence shares most words with the question is quoted.
+    Of several places that hold a claim, the one whose sentence shares most words with the question is quoted; none
+    is in a summary, and a marker that names one counts as none.
     """
     citations: list[Citation] = []
     written: list[str] = []
@@ -81,12 +82,12 @@ def _marked(text: str, markers: Sequence[int]) -> str:
 def _citation(claim: str, named: int, passages: Sequence[Passage], question: str) -> Citation | None:
     """The citation of one claim; `named` is the number of its marker, 0 where it has none."""
     quotations = _QUOTATION.findall(claim) or [claim]
-    everywhere = list(range(1, len(passages) + 1))
-    if named and named not in everywhere:
+    everywhere = [number for number, passage in enumerate(passages, start=1) if not passage.is_summary]
+    if named > len(passages):
         return _unfound(named, Passage(id="", text=""))
-    tried = [named] if named else everywhere
+    tried = [named] if named in everywhere else everywhere
     match = _best(quotations, tried, passages, question)
-    if match is None and named:
+    if match is None and named in everywhere:
         other = _best(quotations, [n for n in everywhere if n != named], passages, question)
         if other is None:
             return _unfound(named, passages[named - 1])

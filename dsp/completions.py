@@ -24,6 +24,11 @@ class Completions(Sequence[Example]):
     asked: int = 0
     unusable: int = 0
 
+    @property
+    def scored(self) -> bool:
+        """Whether the LM gave log-probabilities, so that `likeliest` can choose."""
+        return any(score is not None for score in self.scores)
+
     def __getattr__(self, name: str) -> tuple[Any, ...]:
         singular = f"{name[:-3]}y" if name.endswith("ies") else name.removesuffix("s")
         if name.startswith("_") or singular == name:

@@ -36,9 +36,10 @@ def precision_at_least(threshold: float) -> Judge:
 
 
 def passage_match(prediction: Prediction, gold: Example) -> bool:
-    """A passage in the final context holds a gold answer."""
+    """A passage in the final context, one that is no summary, holds a gold answer."""
     context = prediction.example.get("context", ())
-    return held_by((p.text if isinstance(p, Passage) else str(p) for p in context), gold.answers)
+    texts = (p.text if isinstance(p, Passage) else str(p) for p in context if not getattr(p, "is_summary", False))
+    return held_by(texts, gold.answers)
 
 
 def all_of(*judges: Judge) -> Judge:

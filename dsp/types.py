@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 JSON: TypeAlias = bool | int | float | str | Sequence["JSON"] | Mapping[str, "JSON"] | None
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+SUMMARY = "summary:"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,11 @@ class Passage:
     page: int | None = None
     lang: str = ""
     metadata: Mapping[str, JSON] = field(default_factory=lambda: NOTHING, hash=False)
+
+    @property
+    def is_summary(self) -> bool:
+        """Whether a program wrote it to carry between hops: it comes from no document and is never quoted."""
+        return not self.source and self.id.startswith(SUMMARY)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,12 +1,28 @@
-"""retrieve asks the retriever in force; distinct keeps the first of each passage."""
+"""retrieve asks the retriever in force, once or fused; distinct keeps the first of each; summaries are marked."""
 
-from dsp.search import distinct, retrieve
+from collections.abc import Sequence
+
+import pytest
+
+from dsp.citations import cite
+from dsp.errors import UsageError
+from dsp.fusion import rrf
+from dsp.search import condense, distinct, is_nothing, retrieve, retrieve_fused
 from dsp.settings import using
 from dsp.testing import FixedRetriever
-from dsp.types import Passage
+from dsp.types import Hit, Passage
 
-ANN = Passage(id="1", text="Ann lives in Rome.")
-BOB = Passage(id="2", text="Bob lives in Oslo.")
+ANN = Passage(id="1", text="Ann lives in Rome.", source="a.md")
+BOB = Passage(id="2", text="Bob lives in Oslo.", source="b.md")
+CAT = Passage(id="3", text="The cat sleeps.", source="c.md")
+
+
+class Counting(FixedRetriever):
+    asked: tuple[int, int] = (0, 0)
+
+    def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
+        self.asked = (self.asked[0] + 1, k)
+        return super().search(queries, k)
 
 
 def test_retrieve_gives_the_best_passages_first() -> None:
@@ -18,3 +34,69 @@ def test_retrieve_gives_the_best_passages_first() -> None:
 def test_distinct_keeps_order() -> None:
     assert distinct((BOB, ANN, BOB, ANN)) == (BOB, ANN)
     assert distinct(()) == ()
+
+
+def test_several_queries_are_searched_in_one_batch_three_times_as_deep() -> None:
+    retriever = Counting((ANN, BOB, CAT))
+    with using(retriever=retriever):
+        found = retrieve_fused(["Ann Rome", "Bob Oslo", "who lives in Oslo"], k=2)
+    assert found == (BOB, ANN)
+    assert retriever.asked == (1, 6)
+    assert found[0] is BOB
+
+
+def test_equal_queries_count_once_and_empty_ones_not_at_all() -> None:
+    retriever = Counting((ANN, BOB, CAT))
+    with using(retriever=retriever):
+        often = retrieve_fused(["Bob Oslo", "Ann Rome", " Ann Rome ", "Ann Rome", "", "  "], k=3)
+        once = retrieve_fused(["Ann Rome", "Bob Oslo"], k=3)
+    assert often == once
+    assert retriever.queries == ["Bob Oslo", "Ann Rome", "Ann Rome", "Bob Oslo"]
+
+
+def test_weights_are_explicit_and_those_of_equal_queries_add_up() -> None:
+    with using(retriever=FixedRetriever((ANN, BOB, CAT))):
+        assert retrieve_fused(["Ann Rome", "Bob Oslo"], k=1, weights=[1, 3]) == (BOB,)
+        assert retrieve_fused(["Ann Rome", "Bob Oslo"], k=1, weights=[3, 1]) == (ANN,)
+        assert retrieve_fused(["Bob Oslo", "Ann Rome", "Bob Oslo"], k=1, weights=[2, 3, 2], fuse=rrf) == (BOB,)
+
+
+def test_the_depth_may_be_stated() -> None:
+    retriever = Counting((ANN, BOB, CAT))
+    with using(retriever=retriever):
+        retrieve_fused(["Ann"], k=2, depth=50)
+    assert retriever.asked == (1, 50)
+
+
+@pytest.mark.parametrize(
+    ("queries", "weights", "message"),
+    [([], None, "none of the 0 queries"), (["", " "], None, "none of the 2"), (["a"], [1.0, 2.0], "1 queries take")],
+)
+def test_nothing_to_search_for_is_an_error(queries: list[str], weights: list[float] | None, message: str) -> None:
+    with using(retriever=FixedRetriever((ANN,))), pytest.raises(UsageError, match=message):
+        retrieve_fused(queries, weights=weights)
+
+
+def test_nothing_is_quoted_from_a_summary() -> None:
+    summary = condense("Bob lives in Bergen. Ann lives in Rome.", hop=1)
+    assert summary.is_summary
+    assert not ANN.is_summary
+    assert not cite("Bergen", (summary, ANN, BOB)).citations
+    for answer in ("Rome", "Rome [1]"):
+        cited = cite(answer, (summary, ANN, BOB))
+        assert [(c.number, c.passage.id, c.verdict) for c in cited.citations] == [(2, ANN.id, "found")]
+        assert cited.answer == "Rome [2]"
+
+
+def test_a_document_named_like_a_summary_is_none() -> None:
+    assert not Passage(id="summary:1", text="t", source="notes.md").is_summary
+
+
+@pytest.mark.parametrize("query", ["N/A", "n/a.", " NA ", "None", '"N/A"', "(none)", "", " - ", "Nothing", "**N/A**"])
+def test_a_stop_is_recognised(query: str) -> None:
+    assert is_nothing(query)
+
+
+@pytest.mark.parametrize("query", ["N/A CEO of Nissan", "Nona", "nothing else matters", "NASA", "search", "0"])
+def test_a_query_is_no_stop(query: str) -> None:
+    assert not is_nothing(query)

@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("lm", "index"),
     ("crowd", "health", "overview", "settings", "trace", "testing"),
     ("runner",),
-    ("completions", "demonstrate", "judges", "search", "predict"),
+    ("completions", "demonstrate", "fusion", "grounding", "judges", "search", "predict"),
     ("evaluation",),
     ("__init__",),
     ("cli", "__main__"),
