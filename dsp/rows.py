@@ -218,7 +218,9 @@ def _parquet(path: Path, bad: Bad) -> Iterator[Row]:
                 for values in batch.to_pylist():
                     number += 1
                     yield Row(number, values)
-    except pyarrow.ArrowException as error:
+    except (pyarrow.ArrowException, OSError) as error:
+        if getattr(error, "errno", None):
+            raise
         raise BadRows(str(path), f"not Parquet: {' '.join(str(error).split())[:200]}", number + 1) from None
 
 

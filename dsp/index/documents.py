@@ -127,7 +127,7 @@ def sections(text: str, body: int, headings: Sequence[Heading]) -> Iterator[Sect
         path = " / ".join(h.title for h in above if h.depth > 1 and h.title)
         if text[start:end].strip():
             yield Section(start=start, end=end, heading=path)
-        elif above and (heading is None or heading.depth <= above[-1].depth):
+        elif above and above[-1].title and (heading is None or heading.depth <= above[-1].depth):
             yield Section(start=above[-1].start, end=above[-1].end, heading=path)
         if heading:
             above = [h for h in above if h.depth < heading.depth] + [heading]

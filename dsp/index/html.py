@@ -1,13 +1,18 @@
 """HTML: the text that a reader of the page sees, its title and its headings."""
 
 import re
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 
 from dsp.index.documents import Document, Heading, Unreadable, clean, decode, read_bytes, sections
 
 _LARGEST = 16 << 20
+# The parser takes quadratic time where thousands of tags or comments are never closed.
+_SECONDS, _SECONDS_PER_MIB = 10.0, 2.0
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}charset\s*=\s*["']?\s*([\w.:-]{1,40})""", re.IGNORECASE)
+
+_BLANKS = re.compile(r"[ \t\n\r\f]+")
 
 _SILENT = frozenset(["script", "style", "noscript", "template", "svg", "iframe", "object", "select", "nav", "math"])
 _BLOCKS = frozenset(
@@ -21,9 +26,10 @@ _ABOUT = frozenset(["author", "date", "description", "keywords", "citation_autho
 
 def read_html(path: Path, source: str) -> Document:
     """A page: its visible text by sections; `author`, `description` and the like of its head become front lines."""
-    page = _Page()
+    raw = read_bytes(path, _LARGEST)
+    page = _Page(time.thread_time() + _SECONDS + _SECONDS_PER_MIB * len(raw) / (1 << 20))
     try:
-        page.feed(_decoded(read_bytes(path, _LARGEST)))
+        page.feed(_decoded(raw))
         page.close()
     except (AssertionError, ValueError, RecursionError) as error:
         raise Unreadable(f"not HTML that can be read: {error}") from None
@@ -58,8 +64,9 @@ def _decoded(raw: bytes) -> str:
 class _Page(HTMLParser):
     """Collects text as it stands on the page: blocks on lines of their own, blanks within a line drawn together."""
 
-    def __init__(self) -> None:
+    def __init__(self, deadline: float) -> None:
         super().__init__(convert_charrefs=True)
+        self._deadline = deadline
         self.title: list[str] = []
         self.about: list[str] = []
         self.language = ""
@@ -71,6 +78,10 @@ class _Page(HTMLParser):
         self._preformatted = 0
         self._heading_part = -1
         self._heading_start = 0
+
+    def parse_marked_section(self, i: int, report: int = 1) -> int:
+        """Pass over `<![…]>`, of which the parser knows only some kinds."""
+        return self.rawdata.find(">", i) + 1 or len(self.rawdata)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Open a block, or fall silent for a script."""
@@ -107,10 +118,12 @@ class _Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         """Add text that is seen."""
+        if time.thread_time() > self._deadline:
+            raise Unreadable("it takes too long to read: too many of its tags are never closed")
         if self._in_title:
             self.title.append(data)
         elif not self._silent and data:
-            self._add(data if self._preformatted else re.sub(r"\s+", " ", data))
+            self._add(data if self._preformatted else _BLANKS.sub(" ", data))
 
     @property
     def text(self) -> str:

@@ -9,6 +9,7 @@ from dsp.types import JSON, NOTHING
 
 _LARGEST_FRONT = 64 << 10
 _LONGEST_VALUE = 1000
+_DEEPEST = 20
 
 _FRONT = re.compile(r"---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 _HEADING = re.compile(
@@ -57,13 +58,24 @@ def _values(front: str) -> Mapping[str, JSON]:
     import yaml
 
     try:
-        # An alias can make a few bytes stand for gigabytes, so front matter with one is kept as text.
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(front, Loader=yaml.SafeLoader)):
+        if not _is_flat(front):
             return NOTHING
         loaded = yaml.safe_load(front)
     except (yaml.YAMLError, ValueError, RecursionError):
         return NOTHING
     return {str(key): plain(value) for key, value in loaded.items()} if isinstance(loaded, dict) else NOTHING
+
+
+def _is_flat(front: str) -> bool:
+    """Whether YAML has no aliases, by which a few bytes can stand for gigabytes, and no deep nesting, which is slow."""
+    import yaml
+
+    depth = 0
+    for event in yaml.parse(front, Loader=yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.AliasEvent) or depth > _DEEPEST:
+            return False
+    return True
 
 
 def _language(values: Mapping[str, JSON]) -> str:
