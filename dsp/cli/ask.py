@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dsp.catalog import LoadedProgram
 from dsp.cli.options import DebugFlag, IndexFlag, JsonFlag, LmFlag, ModeFlag, ProgramFlag, UrlFlag
-from dsp.configuration import Configuration
-from dsp.lm.protocol import LM, Request
+
+if TYPE_CHECKING:
+    from dsp.catalog import LoadedProgram
+    from dsp.configuration import Configuration
+    from dsp.lm.protocol import LM, Request
 
 
 def ask(
@@ -59,7 +61,7 @@ class Shown:
     strict: bool
 
 
-def _answer(question: str, chosen: Configuration, settings: Sequence[str], shown: Shown) -> None:
+def _answer(question: str, chosen: "Configuration", settings: Sequence[str], shown: Shown) -> None:
     from dsp.cli import answer, crossings
     from dsp.cli.document import kept_clean, print_document
     from dsp.cli.doors import open_journal, open_lm, open_retriever
@@ -89,7 +91,7 @@ def _answer(question: str, chosen: Configuration, settings: Sequence[str], shown
         answer.require_found(prediction)
 
 
-def _show_first_prompt(question: str, chosen: Configuration, settings: Sequence[str], *, json: bool) -> None:
+def _show_first_prompt(question: str, chosen: "Configuration", settings: Sequence[str], *, json: bool) -> None:
     from dsp.cli.crossings import show_prompt
     from dsp.cli.document import kept_clean, print_document
     from dsp.cli.doors import open_retriever
@@ -110,8 +112,8 @@ def _show_first_prompt(question: str, chosen: Configuration, settings: Sequence[
 
 
 def _first_request(
-    question: str, loaded: LoadedProgram, parameters: dict[str, Any], chosen: Configuration, retriever: Any
-) -> tuple[LM, Request | None]:
+    question: str, loaded: "LoadedProgram", parameters: dict[str, Any], chosen: "Configuration", retriever: Any
+) -> "tuple[LM, Request | None]":
     from dsp.cli.doors import lm_to_render
     from dsp.lm.unasked import Asked, UnaskedLM
     from dsp.runner import run
@@ -126,7 +128,7 @@ def _first_request(
     return lm, None
 
 
-def _program(chosen: Configuration, settings: Sequence[str]) -> tuple[LoadedProgram, dict[str, Any]]:
+def _program(chosen: "Configuration", settings: Sequence[str]) -> "tuple[LoadedProgram, dict[str, Any]]":
     from dsp.catalog import is_bare, load_program
     from dsp.cli.parameters import parameters_of
     from dsp.cli.terminal import note
@@ -138,7 +140,7 @@ def _program(chosen: Configuration, settings: Sequence[str]) -> tuple[LoadedProg
     return loaded, parameters_of(loaded, settings, chosen.settings["k"])
 
 
-def _warm(lm: LM) -> None:
+def _warm(lm: "LM") -> None:
     """Let the LM begin to load while the index is opened and searched, where it can."""
     begin = getattr(lm, "warm", None)
     if begin is not None:

@@ -3,7 +3,6 @@
 import errno
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -20,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and end the process with its exit code."""
     with prompt_interrupts():
         code = run(sys.argv[1:] if arguments is None else arguments)
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, AttributeError):
         sys.stderr.flush()
     if code in (INTERRUPTED, BROKEN_PIPE):  # a thread that is still at work must not hold the process
         os._exit(code)
@@ -39,10 +38,13 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         code = INTERRUPTED
     except BrokenPipeError:
-        _silence_stdout()
-        return BROKEN_PIPE
+        code = BROKEN_PIPE
+    except SystemExit as leaving:  # typer leaves so where a pipe is broken
+        code = BROKEN_PIPE if isinstance(leaving.__context__, BrokenPipeError) else 1
     except Exception as error:
         if debug:
+            import traceback
+
             note(_redacted("".join(traceback.format_exception(error)).rstrip()))
         message, code = explained(error)
         if message.startswith("Usage: "):  # a group without a command shows its commands
@@ -55,6 +57,8 @@ def run(arguments: Sequence[str]) -> int:
         return code
     if code == INTERRUPTED:
         note("Interrupted.")
+    elif code == BROKEN_PIPE:
+        _silence_stdout()
     return code
 
 

@@ -1,11 +1,13 @@
 """`dsp search`: a query in, ranked passages out."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dsp.cli.options import DebugFlag, IndexFlag, JsonFlag, ModeFlag
-from dsp.types import Hit
+
+if TYPE_CHECKING:
+    from dsp.types import Hit
 
 
 def search(
@@ -41,7 +43,7 @@ def search(
         note("Nothing was found.")
 
 
-def _show(hit: Hit) -> None:
+def _show(hit: "Hit") -> None:
     from dsp.cli.answer import place
     from dsp.cli.terminal import bold, dim, line, say
 
