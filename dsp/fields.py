@@ -1,6 +1,10 @@
 """The fields that most templates use; each call gives one, with its own label or description where wanted."""
 
+from collections.abc import Sequence
+
+from dsp.errors import TemplateError
 from dsp.template import Field, numbered_passages
+from dsp.wording import shielded
 
 
 def question(label: str = "Question:", desc: str = "the question to be answered") -> Field:
@@ -11,6 +15,11 @@ def question(label: str = "Question:", desc: str = "the question to be answered"
 def context(label: str = "Context:", desc: str = "passages that may contain relevant facts") -> Field:
     """The passages that the prompt shows, numbered from 1."""
     return Field(name="context", label=label, desc=desc, line=False, show=numbered_passages)
+
+
+def history(label: str = "Conversation:", desc: str = "what was said before") -> Field:
+    """The turns of a conversation so far, one a line."""
+    return Field(name="history", label=label, desc=desc, line=False, show=one_a_line)
 
 
 def rationale(
@@ -28,3 +37,10 @@ def query(label: str = "Search Query:", desc: str = "a simple question for seeki
 def answer(label: str = "Answer:", desc: str = "a short factoid answer, often between 1 and 5 words") -> Field:
     """The answer."""
     return Field(name="answer", label=label, desc=desc)
+
+
+def one_a_line(values: object, labels: Sequence[str]) -> str:
+    """Several texts, each on a line of its own: turns of a conversation, thoughts, choices."""
+    if isinstance(values, str) or not isinstance(values, Sequence):
+        raise TemplateError(f"this field takes a sequence of texts, not {type(values).__name__}; pass (text,)")
+    return "\n".join(shielded(str(value), labels) for value in values)

@@ -1,0 +1,98 @@
+"""Self-ask: the LM asks follow-up questions one at a time, a search answers each, and then it answers.
+
+Source: Press et al. 2022 (arXiv 2210.03350) over a retriever, the baseline of Khattab et al. 2022 (arXiv 2212.14024,
+§3.4). The original prompt shows four questions asked in this way and takes the first passage for the intermediate
+answer; the refined one gives instructions, asks for self-contained search questions and reads a short answer from k.
+Cost: at most hops + 1 LM calls (refined: 2 * hops + 1), as many completions, hops retrievals; fewer where the LM asks
+no further question, and then one LM call more than that.
+"""
+
+import re
+
+from dsp import Demos, Example, Field, Template, distinct, fields, generate, retrieve
+
+NOTES = Field(name="notes", label="Asked so far:", desc="questions and answers", line=False, show=fields.one_a_line)
+STEP = Field(name="step", label="Are follow up questions needed here:", desc="Yes. Follow up: a question, or: No.")
+FINAL = fields.answer(label="So the final answer is:")
+
+ASK = Template("", (fields.question(), NOTES), (STEP,), compact=True)
+ANSWER = Template("", (fields.question(), NOTES), (FINAL,), compact=True)
+
+REFINED_ASK = Template(
+    "Answer a complex question by asking simple ones first, one at a time. A follow up question names everything it "
+    "is about, so that it can be searched for by itself. When all is known, say No.",
+    (fields.question(), NOTES),
+    (STEP,),
+)
+REFINED_ANSWER = Template("Answer questions with short factoid answers.", (fields.question(), NOTES), (FINAL,))
+READ = Template(
+    "Answer a follow up question from the context with a few words.",
+    (fields.context(), fields.question(label="Follow up:")),
+    (fields.answer(label="Intermediate answer:"),),
+)
+
+
+def shots(question: str, answer: str, *notes: tuple[str, str]) -> tuple[list[Example], Example]:
+    """One question asked to its end: what was said at each turn, and the final answer."""
+    said = tuple(note(asked, found) for asked, found in notes)
+    steps = [*(f"Yes. Follow up: {asked}" for asked, _ in notes), "No."]
+    turns = [Example(question=question, notes=said[:turn], step=step) for turn, step in enumerate(steps)]
+    return turns, Example(question=question, notes=said, answer=answer)
+
+
+def note(asked: str, found: str) -> str:
+    """A follow-up question and its answer, as the prompt goes on with them."""
+    return f"Follow up: {asked}\nIntermediate answer: {found}"
+
+
+SHOTS = (
+    shots(
+        "Which river is longer, the one that flows through Vienna or the one that flows through Paris?",
+        "the Danube",
+        ("Which river flows through Vienna, and how long is it?", "The Danube, 2,850 km."),
+        ("Which river flows through Paris, and how long is it?", "The Seine, 777 km."),
+    ),
+    shots(
+        "Who was king of the country in which Hans Christian Andersen was born, when he was born?",
+        "Christian VII",
+        ("When and where was Hans Christian Andersen born?", "On 2 April 1805, in Odense, Denmark."),
+        ("Who was king of Denmark in April 1805?", "Christian VII."),
+    ),
+    shots(
+        "What is the capital of the country whose flag shows a cedar?",
+        "Beirut",
+        ("Which country has a flag with a cedar?", "Lebanon."),
+        ("What is the capital of Lebanon?", "Beirut."),
+    ),
+    shots(
+        "Did the discoverer of penicillin and the discoverer of radium win a Nobel Prize in the same field?",
+        "no",
+        ("In which field did the discoverer of penicillin win a Nobel Prize?", "Fleming, in Physiology or Medicine."),
+        ("In which fields did the discoverer of radium win a Nobel Prize?", "Marie Curie, in Physics and Chemistry."),
+    ),
+)
+FOUR_SHOTS = Demos(
+    worked={"ask": tuple(turn for turns, _ in SHOTS for turn in turns), "answer": tuple(last for _, last in SHOTS)}
+)
+
+
+def self_ask(question: str, *, demos: Demos = FOUR_SHOTS, hops: int = 3, k: int = 3, refined: bool = False) -> Example:
+    """Answer after up to `hops` follow-up questions, each answered by a search."""
+    x = Example(question=question, context=(), notes=(), demos=demos)
+    for _ in range(hops):
+        asked = follow_up(generate(REFINED_ASK if refined else ASK, x, stage="ask").step)
+        if not asked:
+            break
+        passages = retrieve(asked, k=k if refined else 1)
+        if refined:
+            found = generate(READ, Example(question=asked, context=passages, demos=demos), stage="read").answer
+        else:
+            found = passages[0].text if passages else "not found"
+        x = x.but(notes=(*x.notes, note(asked, found)), context=distinct(x.context + passages))
+    return generate(REFINED_ANSWER if refined else ANSWER, x, stage="answer")
+
+
+def follow_up(step: str) -> str:
+    """The question that a step asks; empty where it asks none."""
+    asked = re.sub(r"^\s*(yes\b\W*)?(follow[ -]?up( question)?\s*:)?\s*", "", step, flags=re.IGNORECASE)
+    return "" if re.match(r"(no|none|n/a)\b(?! \w)", asked, flags=re.IGNORECASE) else asked.strip()
