@@ -22,11 +22,15 @@ NEAR = 0.8
 
 @dataclass(frozen=True, kw_only=True)
 class Cited:
-    """An answer with its markers, the citations behind them, and whether every claim has one that holds."""
+    """An answer with its markers and the citations behind them.
+
+    `supported`: every claim has a citation whose quote was found, or nearly; `verified`: was found.
+    """
 
     answer: str
     citations: tuple[Citation, ...]
     supported: bool
+    verified: bool
 
 
 @dataclass(frozen=True)
@@ -46,16 +50,17 @@ def cite(answer: str, passages: Sequence[Passage], *, question: str = "") -> Cit
     """
     citations: list[Citation] = []
     written: list[str] = []
-    supported = bool(answer.strip())
+    supported = verified = bool(answer.strip())
     for claim in _claims(answer):
         text = _MARKER.sub("", claim)
         named = [int(n) for n in _MARKER.findall(claim)]
         cited = [_citation(text, n, passages, question) for n in named or [0]]
         kept = [c for c in cited if c is not None]
         supported &= any(c.verdict in ("found", "near") for c in kept)
+        verified &= any(c.verdict == "found" for c in kept)
         citations.extend(c for c in kept if c.number not in {known.number for known in citations})
         written.append(_marked(text, [c.number for c in kept]))
-    return Cited(answer="".join(written).strip(), citations=tuple(citations), supported=supported)
+    return Cited(answer="".join(written).strip(), citations=tuple(citations), supported=supported, verified=verified)
 
 
 def _claims(answer: str) -> list[str]:

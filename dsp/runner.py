@@ -24,7 +24,8 @@ from dsp.types import JSON, Citation, Example, Passage
 class Prediction:
     """What one run of a program gives: the answer with its markers, the citations behind them, and what it cost.
 
-    `supported` says whether every claim of the answer has a citation whose quote was found, or nearly.
+    `supported` says whether every claim of the answer has a citation whose quote was found, or nearly; `verified`
+    whether each has one that was found.
     `tokens` counts what a model processed in this run; recorded replies cost nothing.
     """
 
@@ -32,6 +33,7 @@ class Prediction:
     answer: str
     citations: tuple[Citation, ...]
     supported: bool
+    verified: bool
     example: Example
     crossings: tuple[Crossing, ...]
     steps: tuple[Step, ...]
@@ -48,6 +50,7 @@ class Prediction:
             "question": self.question,
             "answer": self.answer,
             "supported": self.supported,
+            "verified": self.verified,
             "citations": [citation.json() for citation in self.citations],
             "run": self.run,
             "seconds": round(self.seconds, 3),
@@ -122,6 +125,7 @@ def _run(
         answer=cited.answer,
         citations=tuple(_with_search(citation, trace.crossings) for citation in cited.citations),
         supported=cited.supported,
+        verified=cited.verified,
         example=example,
         crossings=tuple(trace.crossings),
         steps=steps(trace.spoken, example),

@@ -24,10 +24,9 @@ def show_prediction(prediction: Prediction) -> None:
 
 def require_found(prediction: Prediction) -> None:
     """Raise ConditionFailed where the answer has a claim without a quote that was found."""
-    unfound = [f"[{c.number}] {c.verdict}" for c in prediction.citations if c.verdict != "found"]
-    if unfound or not prediction.citations or not prediction.supported:
-        what = ", ".join(unfound) or "no citation"
-        raise ConditionFailed(f"--strict: a claim of the answer has no quote that was found ({what})")
+    if not prediction.verified:
+        verdicts = ", ".join(f"[{c.number}] {c.verdict}" for c in prediction.citations) or "no citation"
+        raise ConditionFailed(f"--strict: a claim of the answer has no quote that was found ({verdicts})")
 
 
 def footer(prediction: Prediction) -> str:

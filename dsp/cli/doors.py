@@ -71,7 +71,7 @@ def _connected(name: str, chosen: Configuration) -> LM:
 
     key = environment.variables().get(KEY) or None
     base_url = chosen.text("base_url") or None
-    if not name.startswith("openai:"):
+    if not name.startswith(("openai:", "openai-text:")):
         base_url = base_url if chosen.settings["base_url"].origin.startswith("--") else None
     if base_url and key and chosen.settings["base_url"].project and not is_local(base_url):
         raise UsageError(

@@ -30,7 +30,6 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command; the exit code. Errors are on standard error, one line each."""
     from dsp.cli.app import invoke
 
-    debug = _debug(arguments)
     try:
         code = invoke(arguments or ["--help"])
         if sys.stdout is not None:
@@ -42,22 +41,27 @@ def run(arguments: Sequence[str]) -> int:
     except SystemExit as leaving:  # typer leaves so where a pipe is broken
         code = BROKEN_PIPE if isinstance(leaving.__context__, BrokenPipeError) else 1
     except Exception as error:
-        if debug:
-            import traceback
-
-            note(_redacted("".join(traceback.format_exception(error)).rstrip()))
-        message, code = explained(error)
-        if message.startswith("Usage: "):  # a group without a command shows its commands
-            note(message)
-            return code
-        more = "" if debug or code != 1 or isinstance(error, DSPError) else "; run again with --debug to see where"
-        note(f"Error: {line(_redacted(message))}{more}")
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            _silence_stdout()
-        return code
+        code = _failed(error, debug=_debug(arguments))
     if code == INTERRUPTED:
         note("Interrupted.")
     elif code == BROKEN_PIPE:
+        _silence_stdout()
+    return code
+
+
+def _failed(error: Exception, *, debug: bool) -> int:
+    """Say what went wrong, in one line; the exit code."""
+    message, code = explained(error)
+    if message.startswith("Usage: "):  # a group without a command shows its commands
+        note(message)
+        return code
+    if debug:
+        import traceback
+
+        note(_redacted("".join(traceback.format_exception(error)).rstrip()))
+    more = "" if debug or code != 1 or isinstance(error, DSPError) else "; run again with --debug to see where"
+    note(f"Error: {line(_redacted(message))}{more}")
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         _silence_stdout()
     return code
 

@@ -9,7 +9,7 @@ import pytest
 from dsp.cli import doors
 from dsp.cli.main import run
 from dsp.testing import FixedRetriever, ScriptedLM
-from tests.cli.shared import PASSAGES, Command, Fakes, Outcome
+from tests.cli.shared import PASSAGES, READER, Command, Fakes, Outcome
 
 
 @pytest.fixture(autouse=True)
@@ -39,8 +39,10 @@ def dsp(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture
-def fakes(monkeypatch: pytest.MonkeyPatch) -> Fakes:
-    """Doors in place of the real ones: two passages, and an LM that always answers ColBERTv2."""
+def fakes(monkeypatch: pytest.MonkeyPatch, place: Path) -> Fakes:
+    """Doors in place of the real ones: two passages, an LM that always answers ColBERTv2, a program that stays."""
+    (place / "reader.py").write_text(READER, encoding="utf-8")
+    monkeypatch.setenv("DSP_PROGRAM", "./reader.py")
     found = Fakes(ScriptedLM(lambda request: "ColBERTv2"), FixedRetriever(PASSAGES))
     monkeypatch.setattr(doors, "open_retriever", lambda chosen: found.retriever)
     monkeypatch.setattr(doors, "open_lm", lambda chosen: found.lm)

@@ -9,6 +9,7 @@ from dsp.cli.main import run
 from dsp.cli.progress import progress
 from dsp.testing import FixedRetriever, ScriptedLM
 from dsp.types import Passage
+from tests.cli.shared import READER
 
 PAYLOADS = (
     "\x1b[2J\x1b[HError: forged",
@@ -38,6 +39,7 @@ MARK = "=== {} ==="
 def main(folder: Path) -> None:
     """Every payload over every command; a mark after each."""
     os.chdir(folder)
+    Path("reader.py").write_text(READER, encoding="utf-8")
     for number, payload in enumerate(PAYLOADS):
         _fake(payload)
         for command in _commands(number, payload):
@@ -62,18 +64,19 @@ def _fake(payload: str) -> None:
 
 
 def _commands(number: int, payload: str) -> list[list[str]]:
+    reader = ["-p", "./reader.py"]
     question = "".join(c for c in f"What colour is {payload}?" if not 0xD800 <= ord(c) < 0xE000)
     program = Path(f"program{number}.py")
     program.write_text(f"raise ValueError({payload!r})", encoding="utf-8")
     name = f"n{payload}".encode("utf-8", "replace").decode()
     return [
-        ["ask", question, "--trace", "--show-prompt"],
-        ["ask", question, "--trace", "--json"],
-        ["ask", question, "--no-call"],
-        ["ask", question, "--strict"],
+        ["ask", question, *reader, "--trace", "--show-prompt"],
+        ["ask", question, *reader, "--trace", "--json"],
+        ["ask", question, *reader, "--no-call"],
+        ["ask", question, *reader, "--strict"],
         ["ask", payload, "-p", name],
         ["ask", payload, "-p", f"./{program}", "--debug"],
-        ["ask", question, "--set", f"{name}=1", "--set", name],
+        ["ask", question, *reader, "--set", f"{name}=1", "--set", name],
         ["search", question],
         ["search", question, "--json"],
         ["show", name],

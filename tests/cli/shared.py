@@ -24,6 +24,16 @@ PASSAGES = (
         source="papers/02-watermark.md",
     ),
 )
+READER = '''"""One search, one prompt; it stays as it is when the shipped programs change."""
+
+from dsp import Example, Template, fields, generate, retrieve
+
+QA = Template("Answer.", inputs=(fields.context(), fields.question()), outputs=(fields.answer(),))
+
+
+def reader(question: str, *, k: int = 4) -> Example:
+    return generate(QA, Example(question=question, context=retrieve(question, k=k)), stage="answer")
+'''
 QUESTION = "Which retrieval model do the DSP experiments use?"
 
 

@@ -22,7 +22,7 @@ def test_an_answer_with_its_sources(dsp: Command, fakes: Fakes) -> None:
         "      “ColBERTv2 is the retrieval model of the experiments.”\n"
         "      found\n"
         "\n"
-        "retrieve_then_read · fixed · scripted · 0.0 s · 9 tokens · run ID\n"
+        "./reader.py · fixed · scripted · 0.0 s · 9 tokens · run ID\n"
     )
 
 
@@ -31,13 +31,13 @@ def test_the_json_document(dsp: Command, fakes: Fakes) -> None:
     assert (done.code, done.err) == (0, "")
     document = done.json
     assert list(document) == [
-        "question", "answer", "supported", "citations", "run", "seconds", "tokens", "program", "index", "lm",
+        "question", "answer", "supported", "verified", "citations", "run", "seconds", "tokens", "program", "index", "lm",
     ]  # fmt: skip
     (citation,) = document["citations"]
     assert {"passage", "source", "title", "page", "quote", "start", "end", "hop", "query", "verdict"} <= set(citation)
     assert PASSAGES[0].text[citation["start"] : citation["end"]] == citation["quote"]
     assert (citation["verdict"], citation["hop"], citation["query"]) == ("found", 1, QUESTION)
-    assert (document["program"], document["index"], document["lm"]) == ("retrieve_then_read", "fixed", "scripted")
+    assert (document["program"], document["index"], document["lm"]) == ("./reader.py", "fixed", "scripted")
 
 
 def test_the_question_comes_from_standard_input(dsp: Command, fakes: Fakes) -> None:
@@ -120,17 +120,21 @@ def test_parameters_reach_the_program(dsp: Command, fakes: Fakes) -> None:
     assert search["request"]["k"] == 1
 
 
-def test_a_k_of_a_file_is_no_demand(dsp: Command, fakes: Fakes, place: Path) -> None:
+def test_a_k_of_a_file_is_no_demand(dsp: Command, fakes: Fakes, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DSP_PROGRAM")
     (place / "dsp.toml").write_text('k = 1\nprogram = "closed_book"', encoding="utf-8")
     assert dsp("ask", QUESTION).code == 0
-    (search, *_) = dsp("ask", "-p", "retrieve_then_read", "--trace", "--json", QUESTION).json["trace"]
+    (search, *_) = dsp("ask", "-p", "./reader.py", "--trace", "--json", QUESTION).json["trace"]
     assert search["request"]["k"] == 1
     refused = dsp("ask", "--k", "2", QUESTION)
     assert refused.code == 2
     assert "no parameter of closed_book is called 'k'" in refused.error
 
 
-def test_a_program_that_a_project_file_names_is_announced(dsp: Command, fakes: Fakes, place: Path) -> None:
+def test_a_program_that_a_project_file_names_is_announced(
+    dsp: Command, fakes: Fakes, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DSP_PROGRAM")
     (place / "mute.py").write_text(
         "from dsp import Example\ndef mute(question: str) -> Example:\n    return Example(answer='42')\n", "utf-8"
     )
