@@ -1,7 +1,6 @@
 """One SQLite file that only its owner reads: opened when first used, and every failure told as one of ours."""
 
 import os
-import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -104,8 +103,7 @@ class Database:
         _require_own(folder, folder.stat())
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            found = os.fstat(descriptor)
-            _require_own(self.path, found, shared=stat.S_IMODE(found.st_mode) & 0o022)
+            _require_own(self.path, os.fstat(descriptor))
             os.fchmod(descriptor, 0o600)
         finally:
             os.close(descriptor)
@@ -160,9 +158,19 @@ def _number(connection: "sqlite3.Connection", pragma: str) -> int:
     return int(connection.execute(f"PRAGMA {pragma}").fetchone()[0])
 
 
-def _require_own(path: Path, found: os.stat_result, shared: int | None = None) -> None:
-    """Refuse what another user owns or may write."""
+def _require_own(path: Path, found: os.stat_result) -> None:
+    """Refuse what another user owns or may write; a group that bears the user's own name has no other member."""
     if found.st_uid != os.geteuid():
         raise IntegrityError(f"{path} belongs to another user (uid {found.st_uid}); set DSP_HOME to your own folder")
-    if found.st_mode & 0o022 if shared is None else shared:
+    if found.st_mode & 0o002 or (found.st_mode & 0o020 and not _is_private(found.st_gid)):
         raise IntegrityError(f"{path} can be written by other users; run: chmod go-w '{path}'")
+
+
+def _is_private(group: int) -> bool:
+    import grp
+    import pwd
+
+    try:
+        return grp.getgrgid(group).gr_name == pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return False

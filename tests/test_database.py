@@ -1,4 +1,6 @@
+import grp
 import os
+import pwd
 import random
 import resource
 import signal
@@ -63,10 +65,15 @@ def test_a_path_that_cannot_be_is_a_storage_error(tmp_path: Path) -> None:
         use(tmp_path / "journal" / "calls.sqlite3")
 
 
-@pytest.mark.parametrize("mode", [0o770, 0o707, 0o777])
-def test_a_folder_that_others_can_write_is_refused(path: Path, mode: int) -> None:
+@pytest.mark.parametrize(("mode", "group"), [(0o770, "nogroup"), (0o707, ""), (0o777, "")])
+def test_a_folder_that_others_can_write_is_refused(path: Path, mode: int, group: str) -> None:
     path.parent.mkdir()
     path.parent.chmod(mode)
+    if group:
+        with suppress(PermissionError):
+            os.chown(path.parent, -1, grp.getgrnam(group).gr_gid)
+        if path.parent.group() != group:
+            pytest.skip("only root can give a folder to another group")
     with pytest.raises(IntegrityError, match="chmod go-w"):
         use(path)
     assert not path.exists()
@@ -78,6 +85,15 @@ def test_a_folder_of_another_user_is_refused(path: Path) -> None:
     os.chown(path.parent, 12345, 12345)
     with pytest.raises(IntegrityError, match="another user"):
         use(path)
+
+
+def test_a_folder_of_the_users_own_group_is_taken(path: Path) -> None:
+    path.parent.mkdir()
+    path.parent.chmod(0o775)
+    if grp.getgrgid(path.parent.stat().st_gid).gr_name != pwd.getpwuid(os.geteuid()).pw_name:
+        pytest.skip("this user has no group of its own")
+    use(path)
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_file_that_others_can_read_is_closed_to_them(path: Path) -> None:

@@ -9,19 +9,28 @@ from dsp.lm.models import Store
 from dsp.lm.protocol import LM
 from dsp.lm.weights import DEFAULT, find_model
 
-SPECS = ("embedded", "embedded:NAME", "extractive", "gguf:PATH", "hf:NAME_OR_FOLDER", "openai:MODEL")
+SPECS = (
+    "embedded",
+    "embedded:NAME",
+    "extractive",
+    "gguf:PATH",
+    "hf:NAME_OR_FOLDER",
+    "openai:MODEL",
+    "openai-text:MODEL",
+)
 
 
 def connect(spec: str, *, home: Path | None = None, base_url: str | None = None, api_key: str | None = None) -> LM:
     """The language model of that name; no weights are loaded and no server is asked.
 
-    `embedded` is the default model, or the best pulled one where that was not pulled. `base_url` and `api_key` are
-    for `openai:`. Raises UnknownName, ModelMissing, ModelCorrupt.
+    `embedded` is the default model, or the best pulled one where that was not pulled. `openai-text:` sends one text
+    where `openai:` sends chat messages; `base_url` and `api_key` are for both, OPENAI_BASE_URL and OPENAI_API_KEY
+    where they are not given. Raises UnknownName, ModelMissing, ModelCorrupt.
     """
     kind, _, rest = spec.partition(":")
     if kind not in {known.partition(":")[0] for known in SPECS}:
         raise UnknownName("language model", spec, SPECS)
-    if base_url is not None and kind != "openai":
+    if base_url is not None and not kind.startswith("openai"):
         raise UsageError(f"{spec} runs on this machine and takes no base URL; write openai:MODEL")
     if kind == "extractive" and not rest:
         from dsp.lm.extractive import ExtractiveLM
@@ -38,10 +47,9 @@ def connect(spec: str, *, home: Path | None = None, base_url: str | None = None,
         from dsp.lm.transformers import TransformersLM
 
         return TransformersLM(rest, Store(home or environment.home()))
-    from dsp.lm.openai import OpenAILM
-    from dsp.remote import OPENAI
+    from dsp.lm.openai import open_openai
 
-    return OpenAILM(rest, base_url or OPENAI, api_key or "")
+    return open_openai(rest, base_url=base_url, api_key=api_key, style="text" if kind == "openai-text" else "chat")
 
 
 def embedded(name: str, store: Store) -> EmbeddedLM:

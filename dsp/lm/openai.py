@@ -43,8 +43,8 @@ class OpenAILM:
 
     @property
     def name(self) -> str:
-        """`openai:MODEL`."""
-        return f"openai:{self.model}"
+        """`openai:MODEL`, or `openai-text:MODEL` in text style."""
+        return f"openai{'-text' if self.style == 'text' else ''}:{self.model}"
 
     @property
     def identity(self) -> Mapping[str, JSON]:

@@ -5,6 +5,7 @@ import pytest
 
 from dsp import fields
 from dsp.errors import Rejected, Truncated, Unavailable
+from dsp.lm.connect import connect
 from dsp.lm.openai import OpenAILM, open_openai
 from dsp.lm.protocol import Reply, Request, describe
 from dsp.template import Template
@@ -214,10 +215,12 @@ def test_the_environment_names_server_and_key(monkeypatch: pytest.MonkeyPatch) -
     with FaultServer(lambda seen: healthy) as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)
         monkeypatch.setenv("OPENAI_API_KEY", KEY)
-        lm = open_openai("m")
-        lm.complete([ask()])
-        lm.close()
-    assert server.seen[0].headers["authorization"] == f"Bearer {KEY}"
+        for lm in (open_openai("m"), connect("openai:m"), connect("openai-text:m")):
+            lm.complete([ask()])
+            assert isinstance(lm, OpenAILM)
+            lm.close()
+    assert [seen.headers["authorization"] for seen in server.seen] == [f"Bearer {KEY}"] * 3
+    assert [seen.path.removeprefix("/v1") for seen in server.seen] == ["/chat/completions"] * 2 + ["/completions"]
     monkeypatch.delenv("OPENAI_BASE_URL")
     monkeypatch.delenv("OPENAI_API_KEY")
     with pytest.raises(Rejected, match="export OPENAI_API_KEY"):
