@@ -1,5 +1,6 @@
 """Documents as they are read: clean text, the sections that passages stay inside, and what is known about them."""
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -86,10 +87,11 @@ def read_bytes(path: Path, largest: int = LARGEST_TEXT) -> bytes:
     """The bytes of a file, never more than `largest`."""
     try:
         with path.open("rb") as file:
-            raw = file.read(largest + 1)
+            known = os.fstat(file.fileno()).st_size
+            raw = file.read(largest + 1) if known <= largest else b""
     except OSError as error:
         raise Unreadable(f"cannot be opened: {error.strerror or error}") from None
-    if len(raw) > largest:
+    if max(known, len(raw)) > largest:
         raise Unreadable(f"larger than {largest >> 20} MiB; split it, or make it rows (JSONL)")
     return raw
 

@@ -10,6 +10,8 @@ from dsp.types import JSON, NOTHING
 _LARGEST_FRONT = 64 << 10
 _LONGEST_VALUE = 1000
 _DEEPEST = 20
+# Known of each passage, but nothing that a reader would want to be told.
+_ABOUT_THE_FILE = ("lang", "translation_of", "label")
 
 _FRONT = re.compile(r"---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 _HEADING = re.compile(
@@ -85,7 +87,7 @@ def _language(values: Mapping[str, JSON]) -> str:
 
 def _lines(values: Mapping[str, JSON]) -> Iterator[str]:
     for key, value in values.items():
-        if value is not None and value != "":
+        if value not in (None, "") and key not in _ABOUT_THE_FILE:
             yield f"{key}: {_readable(value)}"
 
 

@@ -34,7 +34,6 @@ def test_front_matter_becomes_readable_lines_and_metadata(tmp_path: Path) -> Non
         "open: yes",
         "nested: a 1; b x, y",
         "long: folded text",
-        "lang: zh-CN",
     )
     assert document.title == "A: Title"
     assert document.language == "zh"
