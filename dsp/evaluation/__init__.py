@@ -1,0 +1,1 @@
+"""Evaluation: benchmarks, metrics, and the statistics that say what a difference is worth."""
