@@ -1,7 +1,7 @@
 """Pipeline of thought: the whole multi-hop program several times over, each run down a path of its own, then a vote.
 
 Source: `branch` of Khattab et al. 2022 (arXiv 2212.14024, §2.4).
-Cost: n * (hops + 1) LM calls, as many completions, n * hops retrievals.
+Cost: n * (hops + 1) LM calls, n * (hops + 1) completions, n * hops retrievals.
 """
 
 from dsp import NO_DEMOS, Demos, Example, Template, branch, distinct, fields, generate, majority, retrieve

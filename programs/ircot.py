@@ -1,8 +1,8 @@
 """IRCoT: every sentence of the reasoning is the next search query, and what it finds feeds the next sentence.
 
 Source: Trivedi et al. 2023 (arXiv 2212.10509).
-Cost: at most thoughts + 1 LM calls, as many completions and retrievals; fewer where a thought states the answer, and
-then one retrieval less than LM calls.
+Cost: at most thoughts + 1 LM calls, thoughts + 1 completions, thoughts + 1 retrievals; a thought that states the
+answer is the last one, and nothing is searched for it.
 """
 
 from dsp import NO_DEMOS, Demos, Example, Field, Template, distinct, fields, generate, retrieve

@@ -1,7 +1,7 @@
 """Iter-RetGen: answer, search again with the whole answer, answer anew from what that finds.
 
 Source: Shao et al. 2023 (arXiv 2305.15294).
-Cost: `rounds` LM calls, as many completions and retrievals.
+Cost: rounds LM calls, rounds completions, rounds retrievals.
 """
 
 from dsp import NO_DEMOS, Demos, Example, Template, fields, generate, retrieve

@@ -3,8 +3,8 @@
 Source: Press et al. 2022 (arXiv 2210.03350) over a retriever, the baseline of Khattab et al. 2022 (arXiv 2212.14024,
 §3.4). The original prompt shows four questions asked in this way and takes the first passage for the intermediate
 answer; the refined one gives instructions, asks for self-contained search questions and reads a short answer from k.
-Cost: at most hops + 1 LM calls (refined: 2 * hops + 1), as many completions, hops retrievals; fewer where the LM asks
-no further question, and then one LM call more than that.
+Cost: at most hops + 1 LM calls, hops + 1 completions, hops retrievals (with refined: 2 * hops + 1 LM calls,
+2 * hops + 1 completions, hops retrievals); saying that no question is left takes one LM call of the hops not taken.
 """
 
 import re
@@ -34,15 +34,18 @@ READ = Template(
 
 def shots(question: str, answer: str, *notes: tuple[str, str]) -> tuple[list[Example], Example]:
     """One question asked to its end: what was said at each turn, and the final answer."""
-    said = tuple(note(asked, found) for asked, found in notes)
-    steps = [*(f"Yes. Follow up: {asked}" for asked, _ in notes), "No."]
-    turns = [Example(question=question, notes=said[:turn], step=step) for turn, step in enumerate(steps)]
+    said: tuple[str, ...] = ()
+    turns = []
+    for asked, found in notes:
+        turns.append(Example(question=question, notes=said, step=f"Yes. Follow up: {asked}"))
+        said = (*said, *noted(asked, found))
+    turns.append(Example(question=question, notes=said, step="No."))
     return turns, Example(question=question, notes=said, answer=answer)
 
 
-def note(asked: str, found: str) -> str:
+def noted(asked: str, found: str) -> tuple[str, str]:
     """A follow-up question and its answer, as the prompt goes on with them."""
-    return f"Follow up: {asked}\nIntermediate answer: {found}"
+    return f"Follow up: {asked}", f"Intermediate answer: {found}"
 
 
 SHOTS = (
@@ -88,7 +91,7 @@ def self_ask(question: str, *, demos: Demos = FOUR_SHOTS, hops: int = 3, k: int 
             found = generate(READ, Example(question=asked, context=passages, demos=demos), stage="read").answer
         else:
             found = passages[0].text if passages else "not found"
-        x = x.but(notes=(*x.notes, note(asked, found)), context=distinct(x.context + passages))
+        x = x.but(notes=(*x.notes, *noted(asked, found)), context=distinct(x.context + passages))
     return generate(REFINED_ANSWER if refined else ANSWER, x, stage="answer")
 
 
