@@ -6,7 +6,7 @@ whatever comes. Here every read gets what is left of one deadline, and nothing g
 
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -109,6 +109,15 @@ class BoundedTransport:
         for name in ("content-encoding", "content-length", "transfer-encoding"):
             headers.pop(name, None)
         return httpx2.Response(answer.status, headers=headers, content=body, request=request)
+
+    def get(self, path: str, query: Mapping[str, str], seconds: float) -> tuple[int, Mapping[str, str], bytes]:
+        """Status, headers and body of one GET below the base URL, `seconds` in all."""
+        import httpx2
+
+        url = self._url.copy_with(path=self._url.path.rstrip("/") + path, params=dict(query))
+        with self.within(seconds):
+            answer = self.handle_request(httpx2.Request("GET", url))
+        return answer.status_code, answer.headers, answer.content
 
     def close(self) -> None:
         """Close all connections."""

@@ -11,6 +11,7 @@ from dsp.catalog import is_bare, names, shelf
 from dsp.errors import Busy, UnknownName, UsageError
 from dsp.index.build import Progress, build_index, is_fresh
 from dsp.index.built import Built
+from dsp.index.colbert import PREFIX, ColBERTServer
 from dsp.index.encoder import connect_encoder
 from dsp.index.generation import Generation, open_generation
 from dsp.index.hybrid import IndexRetriever
@@ -23,12 +24,14 @@ from dsp.index.stored import recipe_from
 def open_index(
     name_or_path: str | Path, *, home: Path | None = None, mode: str | None = None, progress: Progress | None = None
 ) -> Retriever:
-    """The retriever over an index: a shipped or built one by its bare name, or one of the user's by the path of its
-    recipe or documents.
+    """The retriever over an index: a shipped or built one by its bare name, one of the user's by the path of its
+    recipe or documents, or a ColBERTv2-style search server as `colbert:URL`.
 
     It is built now where it was not, and anew where its recipe or documents changed since. `mode` (dense, lexical or
     hybrid) goes before the recipe's. Raises UnknownName, IndexCorrupt, StorageError, UsageError.
     """
+    if str(name_or_path).startswith(PREFIX):
+        return ColBERTServer(str(name_or_path).removeprefix(PREFIX))
     home = home or environment.home()
     if mode is not None and mode not in MODES:
         raise UnknownName("way to search", mode, MODES)
