@@ -129,9 +129,11 @@ def _jsonl(path: Path, bad: Bad) -> Iterator[Row]:
             if not raw.strip():
                 continue
             try:
-                values = json.loads(raw.decode("utf-8"), parse_constant=lambda _: None)
+                values = json.loads(raw.rstrip().decode("utf-8"), parse_constant=lambda _: None)
             except UnicodeDecodeError as error:
                 bad(number, f"not UTF-8: byte 0x{raw[error.start]:02x}")
+            except json.JSONDecodeError as error:
+                bad(number, f"not JSON: {error.msg} at character {error.pos + 1}")
             except (ValueError, RecursionError) as error:
                 bad(number, f"not JSON: {error}")
             else:

@@ -2,6 +2,8 @@
 
 import logging
 import re
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 _LARGEST = 256 << 20
 _MOST_PAGES = 5000
 _MOST_TEXT = 64 << 20
+_FEW_PAGES = 4
 
 _HYPHENATED = re.compile(r"(?<=[^\W\d_])[-\u00ad\u2010]\n(?=[a-z])")
 _LIGATURES = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "\u00ad": ""})
@@ -50,14 +53,11 @@ def _document(reader: "PdfReader", path: Path, source: str) -> Document:
     texts: list[str] = []
     sections: list[Section] = []
     place = 0
-    for number, page in enumerate(reader.pages, start=1):
-        text = _flowing(page.extract_text())
+    for number, text in enumerate(_pages(reader), start=1):
         if text:
             sections.append(Section(start=place, end=place + len(text), page=number))
             texts.append(text)
             place += len(text) + 2
-        if place > _MOST_TEXT:
-            raise Unreadable(f"its text is longer than {_MOST_TEXT >> 20} MiB")
     if not texts:
         raise Unreadable("it holds no text; a scanned PDF needs OCR first")
     about = reader.metadata
@@ -71,8 +71,36 @@ def _document(reader: "PdfReader", path: Path, source: str) -> Document:
     )
 
 
+def _pages(reader: "PdfReader") -> list[str]:
+    """The text of each page, without the lines that stand at the head or foot of most pages."""
+    pages: list[list[str]] = []
+    size = 0
+    for page in reader.pages:
+        pages.append(clean(page.extract_text()).translate(_LIGATURES).strip().split("\n"))
+        size += sum(map(len, pages[-1]))
+        if size > _MOST_TEXT:
+            raise Unreadable(f"its text is longer than {_MOST_TEXT >> 20} MiB")
+    for edge in (0, -1):
+        running = _running([lines[edge] for lines in pages])
+        for lines in pages:
+            if _numberless(lines[edge]) in running:
+                lines[edge] = ""
+    return [_flowing("\n".join(lines)) for lines in pages]
+
+
+def _running(lines: Sequence[str]) -> set[str]:
+    """Lines that, page numbers apart, most pages have; none in a document too short to tell."""
+    if len(lines) < _FEW_PAGES:
+        return set()
+    counts = Counter(_numberless(line) for line in lines if line.strip())
+    return {line for line, count in counts.items() if count > len(lines) / 2}
+
+
+def _numberless(line: str) -> str:
+    return re.sub(r"\d+", "#", line).strip()
+
+
 def _flowing(text: str) -> str:
     """A page's text with words and lines that the layout broke put together again."""
-    text = clean(text).translate(_LIGATURES)
     text = _HYPHENATED.sub("", re.sub(r"[ \t]+\n", "\n", text))
     return _WRAPPED.sub(" ", text).strip()

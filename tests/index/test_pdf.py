@@ -36,6 +36,14 @@ def test_lines_that_the_layout_broke_are_put_together(tmp_path: Path) -> None:
     )
 
 
+def test_lines_at_the_head_and_foot_of_most_pages_are_left_out(tmp_path: Path) -> None:
+    pages = [f"Journal of Castles, vol. 3\nText of page {n}.\nmore {'x' * n}\n{n}" for n in range(1, 6)]
+    document = read_pdf(saved(tmp_path, pdf("A Title\nText.\n0", *pages)), "a.pdf")
+    assert document.text.split("\n\n")[:3] == ["A Title\nText.", "Text of page 1.\nmore x", "Text of page 2.\nmore xx"]
+    short = read_pdf(saved(tmp_path, pdf(*pages[:3])), "a.pdf")
+    assert short.text.count("Journal of Castles") == 3
+
+
 def encrypted(password: str) -> bytes:
     import pypdf
 
