@@ -4,6 +4,7 @@ from dsp import fields
 from dsp.completions import Completions, likeliest, majority, most_common
 from dsp.demonstrate import all_but, annotate, crossval, knn, sample
 from dsp.errors import DSPError
+from dsp.evidence import focus
 from dsp.fusion import combmnz, combsum, maximum, rrf
 from dsp.grounding import best_grounded, rank
 from dsp.index.open import open_index
@@ -49,6 +50,7 @@ __all__ = [
     "distinct",
     "ensemble",
     "fields",
+    "focus",
     "generate",
     "generate_many",
     "is_nothing",

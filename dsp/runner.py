@@ -1,7 +1,7 @@
 """Runs a program: both doors recorded, the answer cited, the run replayable."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,7 +9,7 @@ from dsp.calls import Crossing
 from dsp.catalog import LoadedProgram, function_program, load_program
 from dsp.citations import cite
 from dsp.errors import DSPError, ProgramError
-from dsp.index.protocol import Retriever
+from dsp.index.protocol import Retriever, hits_from
 from dsp.index.replayed import ReplayedRetriever
 from dsp.journal import RunRecord
 from dsp.lm.cached import CachedLM
@@ -118,7 +118,7 @@ def _run(
             error.add_note(f"in program {loaded.name}")
         trace.end({"error": type(error).__name__, "message": str(error)})
         raise
-    passages = [p for p in example.get("context", ()) if isinstance(p, Passage)]
+    passages = _whole([p for p in example.get("context", ()) if isinstance(p, Passage)], trace.crossings)
     cited = cite(str(example.answer), passages, question=question)
     prediction = Prediction(
         question=question,
@@ -172,6 +172,16 @@ def _checked(loaded: LoadedProgram, result: object) -> Example:
             f"{loaded.name} returned an Example without an answer (it has: {there}); add x.but(answer=...)"
         )
     return result
+
+
+def _whole(context: Sequence[Passage], crossings: Iterable[Crossing]) -> list[Passage]:
+    """The passages of a context as they were retrieved, where a program showed only a part of them."""
+    found: dict[str, Passage] = {}
+    for crossing in crossings:
+        if crossing.door == "retriever":
+            for hit in hits_from(crossing.calls[0].reply):
+                found.setdefault(hit.passage.id, hit.passage)
+    return [found.get(passage.id, passage) for passage in context]
 
 
 def _with_search(citation: Citation, crossings: Iterable[Crossing]) -> Citation:

@@ -78,13 +78,14 @@ class Field:
 class Template:
     """Instructions, input fields and output fields: written as a prompt, read back from a completion.
 
+    `compact` leaves out guidelines, rules and blank lines between fields: fewer tokens, once demonstrations show it.
     Raises TemplateError where names or labels are used twice or nothing is to be written.
     """
 
     instructions: str
     inputs: tuple[Field, ...]
     outputs: tuple[Field, ...]
-    guidelines: bool = field(default=True, kw_only=True)
+    compact: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         """Check that every field can be told from the others."""
@@ -113,10 +114,10 @@ class Template:
     def write(self, x: Example, demos: Sequence[Example] = (), begun: Mapping[str, str] = NOTHING) -> str:
         """The prompt: it ends with the label of the first output; `begun` holds outputs that are there already."""
         raw, worked = self._sorted(demos)
-        guide = [self.guide()] if self.guidelines else []
+        guide = [] if self.compact else [self.guide()]
         raw_block = ["\n\n".join(self._block(demo) for demo in raw)] if raw else []
         parts = [self.instructions, *raw_block, *guide, *(self._block(demo) for demo in worked), self._query(x, begun)]
-        return SEPARATOR.join(part for part in parts if part)
+        return ("\n\n" if self.compact else SEPARATOR).join(part for part in parts if part)
 
     def messages(
         self, x: Example, demos: Sequence[Example] = (), begun: Mapping[str, str] = NOTHING
@@ -156,7 +157,7 @@ class Template:
     @property
     def _joiner(self) -> str:
         long = len(self.fields) > 3 or any(not f.line for f in self.fields)
-        return "\n\n" if long else "\n"
+        return "\n\n" if long and not self.compact else "\n"
 
     def _sorted(self, demos: Sequence[Example]) -> tuple[list[Example], list[Example]]:
         """Raw demonstrations (a question and its answer) and worked ones (every field); others are not shown."""

@@ -1,19 +1,56 @@
-"""Retrieve-then-read: one search with the question, one prompt with what was found.
+"""Retrieve-then-read: one search with the question, one prompt with the sentences that bear on it.
 
 Source: the baseline of Khattab et al. 2022 (arXiv 2212.14024, §3.4).
 Cost: 1 LM call, 1 completion, 1 retrieval.
 """
 
-from dsp import NO_DEMOS, Demos, Example, Template, fields, generate, retrieve
+from dsp import Demos, Example, Passage, Template, fields, focus, generate, retrieve
 
 QA = Template(
-    "Answer questions with short factoid answers.",
+    "Answer each question with a short phrase copied from its context.",
     inputs=(fields.context(), fields.question()),
     outputs=(fields.answer(),),
+    compact=True,
+)
+
+# Shown where the user gives no demonstrations of their own: invented facts, so that none of them can be an answer.
+INVENTED = Demos(
+    worked={
+        "answer": (
+            Example(
+                context=[
+                    Passage(
+                        id="film",
+                        title="Harbour Lights",
+                        text="Harbour Lights is a film directed by Mira Olsen. It opened in Bergen in March 1998.",
+                    )
+                ],
+                question="Who directed the film that opened in Bergen in 1998?",
+                answer="Mira Olsen",
+            ),
+            Example(
+                context=[
+                    Passage(
+                        id="kestrel", title="Kestrel", text="The Kestrel weighs 9.2 kg and was first sold in 2004."
+                    ),
+                    Passage(id="heron", title="Heron", text="The Heron, sold since 2001, weighs 11 kg."),
+                ],
+                question="Which is heavier, the Kestrel or the Heron?",
+                answer="Heron",
+            ),
+            Example(
+                context=[
+                    Passage(id="bridge", title="青石桥", text="青石桥建于 1632 年，全长 48 米，由石匠林远主持修建。")
+                ],
+                question="青石桥全长多少米？",
+                answer="48 米",
+            ),
+        )
+    }
 )
 
 
-def retrieve_then_read(question: str, *, demos: Demos = NO_DEMOS, k: int = 4) -> Example:
-    """Answer from the k passages that the question itself finds."""
-    x = Example(question=question, context=retrieve(question, k=k), demos=demos)
-    return generate(QA, x, stage="answer")
+def retrieve_then_read(question: str, *, demos: Demos = INVENTED, k: int = 16, length: int = 250) -> Example:
+    """Answer from the sentences, `length` words in all, that bear on the question in the k passages it finds."""
+    context = focus(retrieve(question, k=k), question, length_limit=length)
+    return generate(QA, Example(question=question, context=context, demos=demos), stage="answer", max_tokens=40)

@@ -1,11 +1,14 @@
 """What every test gets: a data folder of its own, and no environment of the person who runs it."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from dsp import environment
+from dsp.index.open import open_index
 
 _REAL_HOME = environment.home()
 
@@ -26,3 +29,30 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def model_home() -> Path:
     """The data folder of the person who runs the tests: the store with the pulled model."""
     return _REAL_HOME
+
+
+@pytest.fixture(scope="session")
+def digest_built(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A data folder with the default index, built once for all workers of a test session."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "digest-built"
+    with FileLock(f"{folder}.lock"):
+        open_index("digest", home=folder)
+    return folder
+
+
+@pytest.fixture
+def digest_home(digest_built: Path, home: Path) -> Path:
+    """This test's own data folder, with the default index in it."""
+    shutil.copytree(digest_built, home, dirs_exist_ok=True)
+    home.chmod(0o700)
+    return home
+
+
+@pytest.fixture
+def ask_home(digest_home: Path, model_home: Path) -> Path:
+    """The same, with the pulled models of the person who runs the tests; skipped where there are none."""
+    if not (model_home / "models").is_dir():
+        pytest.skip("the default model has not been pulled: dsp models pull")
+    (digest_home / "models").symlink_to(model_home / "models")
+    return digest_home

@@ -10,7 +10,7 @@ from dsp.template import Field, Template
 from dsp.types import Example, Passage
 
 QA = Template("Answer questions.", (fields.context(), fields.question()), (fields.rationale(), fields.answer()))
-SHORT = Template("Answer questions.", (fields.question(),), (fields.answer(),), guidelines=False)
+SHORT = Template("Answer questions.", (fields.question(),), (fields.answer(),), compact=True)
 PLAIN = Template("Answer.", (fields.question(),), (fields.rationale(), fields.answer()))
 
 HOSTILE = [

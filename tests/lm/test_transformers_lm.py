@@ -17,8 +17,8 @@ from dsp.lm.transformers import TransformersLM
 from dsp.template import Template
 from dsp.types import Example
 
-QA = Template("Answer.", inputs=(fields.question(),), outputs=(fields.answer(),), guidelines=False)
-FREE = Template("Go on.", inputs=(fields.question(),), outputs=(fields.query(), fields.answer()), guidelines=False)
+QA = Template("Answer.", inputs=(fields.question(),), outputs=(fields.answer(),), compact=True)
+FREE = Template("Go on.", inputs=(fields.question(),), outputs=(fields.query(), fields.answer()), compact=True)
 
 
 def tokenizer_for(folder: Path) -> Any:
