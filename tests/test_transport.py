@@ -8,7 +8,16 @@ from dsp.remote import Endpoint
 from dsp.retries import Patience
 from tests import faultserver as faults
 from tests.endpoints import ASK, KEY, endpoint
-from tests.faultserver import Act, FaultServer, Seen, healthy, prompt_hash, status
+from tests.faultserver import Act, FaultServer, Seen, Wire, healthy, prompt_hash, status
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imported() -> None:
+    """The SDK is imported by a first call, before any test looks at a clock or at the memory."""
+    with FaultServer(lambda seen: healthy) as server:
+        remote = endpoint(server)
+        remote.chat(ASK)
+        remote.close()
 
 
 @pytest.mark.parametrize("act", [faults.silent, faults.drip, faults.drip_headers], ids=lambda act: act.__name__)
@@ -55,6 +64,19 @@ def memory(name: str) -> float:
     """A line of this process's memory, in MB."""
     (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
     return int(line.split()[1]) / 1024
+
+
+def test_a_server_that_hangs_up_after_each_answer_is_no_trouble() -> None:
+    def healthy_once(wire: Wire, seen: Seen) -> None:
+        healthy(wire, seen)
+        wire.keep = False
+
+    with FaultServer(lambda seen: healthy_once) as server:
+        remote = endpoint(server, Patience(tries=2))
+        for _ in range(20):
+            assert remote.chat(ASK).choices[0].text == prompt_hash(ASK)
+        remote.close()
+    assert server.connections >= 20
 
 
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
