@@ -31,19 +31,19 @@ Nearest: TypeAlias = Callable[[Example | str, int], tuple[Example, ...]]
 
 def sample(train: Sequence[Example], k: int, *, seed: int = 0) -> tuple[Example, ...]:
     """k training examples drawn without replacement (all of them, shuffled, where there are fewer). Paper §2.2."""
-    return tuple(random.Random(seed).sample(tuple(train), min(k, len(train))))
+    return tuple(random.Random(seed).sample(tuple(train), min(max(k, 0), len(train))))
 
 
 def all_but(train: Sequence[Example], x: Example | str) -> tuple[Example, ...]:
     """The training examples that give nothing away about x: another id, another question, not part of its history."""
     question = x if isinstance(x, str) else str(x.question)
-    known = "" if isinstance(x, str) else x.get("id", "")
+    known = None if isinstance(x, str) else x.get("id")
     history = () if isinstance(x, str) else x.get("history", ())
     told = {normal_answer(question), *(normal_answer(str(turn)) for turn in history)}
     return tuple(
         demo
         for demo in train
-        if (not known or demo.get("id") != known)
+        if (known is None or demo.get("id") != known)
         and normal_answer(str(demo.question)) not in told
         and normal_answer(question) not in {normal_answer(str(turn)) for turn in demo.get("history", ())}
     )
@@ -61,7 +61,7 @@ def knn(train: Sequence[Example], embed: Embed) -> Nearest:
         (vector,) = embed([x if isinstance(x, str) else str(x.question)])
         order = sorted(range(len(examples)), key=lambda i: (-float(vectors[i] @ vector), i))
         allowed = set(map(id, all_but(examples, x)))
-        return tuple(examples[i] for i in order if id(examples[i]) in allowed)[:k]
+        return tuple(examples[i] for i in order if id(examples[i]) in allowed)[: max(k, 0)]
 
     return nearest
 
@@ -125,10 +125,13 @@ def annotate(
     """Run the program on training questions and keep the runs that the judge accepts, the first k. Paper §2.2.
 
     Each run sees the other training examples as raw demonstrations. A rejected question is tried again with fresh
-    samples, `tries` times in all. With a journal in force a second call pays for no recorded request again.
+    samples, `tries` times in all. A run that fails, or a judge that does, is counted with its reason. With a journal
+    in force a second call pays for no recorded request again.
     Raises UsageError where ids or questions stand twice, or where nothing at all was accepted.
     """
     checked(train)
+    if k is not None and k < 1:
+        raise UsageError(f"k={k} demonstrations are none; ask for at least one, or leave k out for all")
     accepted: list[Annotated] = []
     rejected: list[Example] = []
     failed: Counter[str] = Counter()
@@ -141,10 +144,8 @@ def annotate(
         for example, outcome in zip(train, outcomes, strict=False):
             if isinstance(outcome, Annotated):
                 accepted.append(outcome)
-            elif isinstance(outcome, DSPError):
+            elif isinstance(outcome, Exception):
                 failed[f"{type(outcome).__name__}: {outcome}"] += 1
-            elif outcome is not None:
-                raise outcome
             else:
                 rejected.append(example)
             if k is not None and len(accepted) >= k:

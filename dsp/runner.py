@@ -8,6 +8,7 @@ from typing import Any
 from dsp.calls import Crossing
 from dsp.catalog import LoadedProgram, function_program, load_program
 from dsp.citations import cite
+from dsp.demos import parameters_from, parameters_json
 from dsp.errors import DSPError, ProgramError
 from dsp.index.protocol import Retriever, hits_from
 from dsp.index.replayed import ReplayedRetriever
@@ -90,7 +91,9 @@ def replay(record: RunRecord, program: Callable[..., Example] | LoadedProgram | 
     loaded = _loaded(program or str(header["program"]["name"]))
     lm = ReplayedLM(record) if header["lm"] else None
     retriever = ReplayedRetriever(record) if header["retriever"] else None
-    prediction = _run(loaded, str(header["question"]), dict(header["parameters"]), lm, retriever, Trace(run=record.id))
+    prediction = _run(
+        loaded, str(header["question"]), parameters_from(header["parameters"]), lm, retriever, Trace(run=record.id)
+    )
     outcome: Mapping[str, Any] = record.outcome or {}
     return replace(
         prediction,
@@ -157,7 +160,7 @@ def _header(
     return {
         "program": {"name": loaded.name, "path": str(loaded.path), "sha256": loaded.sha256},
         "question": question,
-        "parameters": dict(parameters),
+        "parameters": parameters_json(parameters),
         "lm": {"name": lm.name, "identity": dict(lm.identity), "style": lm.style} if lm else None,
         "retriever": {"name": retriever.name, "identity": dict(retriever.identity)} if retriever else None,
     }

@@ -22,7 +22,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "sentences", "tables", "template", "terminal", "transport", "wording", "words",
     ),
     ("lm", "index"),
-    ("crowd", "health", "overview", "settings", "trace", "testing"),
+    ("crowd", "demos", "health", "overview", "settings", "trace", "testing"),
     ("runner",),
     ("completions", "demonstrate", "fusion", "grounding", "judges", "search", "predict"),
     ("evaluation",),

@@ -1,0 +1,61 @@
+"""Demonstrations as JSON: what a record of a run keeps of them, and what is read back from it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from dsp.errors import UsageError
+from dsp.index.protocol import passage_from, passage_json
+from dsp.types import JSON, Demos, Example, Passage
+
+
+def demos_json(demos: Demos) -> dict[str, JSON]:
+    """The demonstrations, whole. Raises UsageError for a field that is no text, number, passage or list of these."""
+    worked: dict[str, JSON] = {stage: [_example(x) for x in examples] for stage, examples in demos.worked.items()}
+    return {"raw": [_example(x) for x in demos.raw], "worked": worked}
+
+
+def demos_from(record: Mapping[str, Any]) -> Demos:
+    """The demonstrations that `demos_json` wrote."""
+    worked = {stage: tuple(map(_example_from, rows)) for stage, rows in record["worked"].items()}
+    return Demos(raw=tuple(map(_example_from, record["raw"])), worked=worked)
+
+
+def parameters_json(parameters: Mapping[str, Any]) -> dict[str, JSON]:
+    """A program's parameters as a record keeps them."""
+    return {
+        name: {"demos": demos_json(value)} if isinstance(value, Demos) else value for name, value in parameters.items()
+    }
+
+
+def parameters_from(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters that `parameters_json` wrote."""
+    return {
+        name: demos_from(value["demos"]) if isinstance(value, dict) and "demos" in value else value
+        for name, value in record.items()
+    }
+
+
+def _example(x: Example) -> JSON:
+    return {name: _value(name, value) for name, value in x.fields().items()}
+
+
+def _value(name: str, value: object) -> JSON:
+    if isinstance(value, Passage):
+        return {"passage": passage_json(value)}
+    if isinstance(value, tuple | list):
+        return [_value(name, one) for one in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise UsageError(
+        f"the field {name!r} of a demonstration holds {type(value).__name__}; a record keeps text, numbers, passages"
+    )
+
+
+def _example_from(row: Mapping[str, Any]) -> Example:
+    return Example(**{name: _value_from(value) for name, value in row.items()})
+
+
+def _value_from(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(map(_value_from, value))
+    return passage_from(value["passage"]) if isinstance(value, dict) else value

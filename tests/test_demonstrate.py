@@ -1,0 +1,361 @@
+"""Demonstrate: what is chosen, what gives nothing away, which runs become demonstrations, and what that costs."""
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dsp import fields
+from dsp.demonstrate import CrossValidation, all_but, annotate, crossval, knn, sample
+from dsp.errors import ReadingError, UsageError
+from dsp.journal import Journal
+from dsp.judges import exact_match
+from dsp.lm.protocol import Request
+from dsp.predict import generate
+from dsp.runner import Prediction, replay, run
+from dsp.search import retrieve
+from dsp.settings import using
+from dsp.template import Template
+from dsp.testing import FixedRetriever, ScriptedLM
+from dsp.types import NO_DEMOS, Demos, Example, Passage
+from dsp.words import words
+
+if TYPE_CHECKING:
+    import numpy
+    from numpy.typing import NDArray
+
+HOP = Template("Search.", (fields.question(),), (fields.query(),))
+QA = Template("Answer.", (fields.context(), fields.question()), (fields.answer(),))
+TOWNS = {"Ann": "Rome", "Bob": "Oslo", "Cid": "Bern", "Dan": "Bonn", "Eve": "Graz"}
+PASSAGES = tuple(Passage(id=who, text=f"{who} lives in {town}.", source="towns") for who, town in TOWNS.items())
+TRAIN = tuple(
+    Example(id=f"t{i}", question=f"Where does {who} live?", answers=(town,))
+    for i, (who, town) in enumerate(TOWNS.items())
+)
+
+
+def two_stages(question: str, *, demos: Demos = NO_DEMOS) -> Example:
+    x = Example(question=question, demos=demos)
+    step = generate(HOP, x, stage="hop")
+    return generate(QA, x.but(context=retrieve(step.query, k=1)), stage="answer")
+
+
+def knowing(*known: str) -> Callable[[Request], str]:
+    """An LM that answers rightly for these people and with `nowhere` for the others."""
+
+    def say(request: Request) -> str:
+        who = str(request.example.question).split()[2]
+        if request.stage == "hop":
+            return f" {who} lives"
+        return f" {TOWNS[who] if who in known else 'nowhere'}"
+
+    return say
+
+
+def embedded(texts: Sequence[str]) -> "NDArray[numpy.float32]":
+    """Unit vectors of letter counts."""
+    import numpy as np
+
+    rows = [[sum(word.startswith(c) for word in words(t)) for c in "abcdefghijklmnopqrstuvwxyz"] for t in texts]
+    matrix = np.array(rows, np.float32)
+    unit: NDArray[np.float32] = matrix / np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), 1e-9)
+    return unit
+
+
+# sample, all_but, knn
+
+
+def test_a_seed_gives_its_own_sample_again() -> None:
+    assert sample(TRAIN, 3, seed=1) == sample(TRAIN, 3, seed=1)
+    assert len({sample(TRAIN, 3, seed=seed) for seed in range(8)}) > 3
+    assert len(set(sample(TRAIN, 3))) == 3
+
+
+@pytest.mark.parametrize(("k", "size"), [(0, 0), (-1, 0), (5, 5), (99, 5)])
+def test_a_sample_is_as_large_as_the_data_allow(k: int, size: int) -> None:
+    assert len(sample(TRAIN, k)) == size
+    assert set(sample(TRAIN, k)) <= set(TRAIN)
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        TRAIN[0],
+        Example(question="another", id="t0"),
+        "where does ANN live",
+        Example(question="And where?", history=("Where does Ann live?", "Rome.")),
+    ],
+    ids=["itself", "id", "question", "history"],
+)
+def test_nothing_is_shown_that_gives_the_answer_away(x: Example | str) -> None:
+    assert all_but(TRAIN, x) == TRAIN[1:]
+
+
+def test_a_conversation_that_went_on_from_the_question_gives_it_away() -> None:
+    later = Example(question="And Bob?", answers=("Oslo",), history=("Where does Ann live?",))
+    assert all_but((later, TRAIN[1]), TRAIN[0]) == (TRAIN[1],)
+
+
+def test_the_id_0_is_an_id() -> None:
+    assert not all_but((Example(id=0, question="a", answers=("b",)),), Example(id=0, question="c"))
+
+
+def test_examples_without_ids_are_told_apart_by_their_questions() -> None:
+    bare = [example.without("id") for example in TRAIN]
+    assert all_but(bare, bare[2]) == (*bare[:2], *bare[3:])
+
+
+def test_the_nearest_come_first_and_never_the_question_itself() -> None:
+    nearest = knn(TRAIN, embedded)
+    assert nearest("Where does Bo live?", 1) == (TRAIN[1],)
+    assert TRAIN[1] not in nearest(TRAIN[1], 99)
+    assert TRAIN[1] not in nearest("where does bob live", 99)
+
+
+@pytest.mark.parametrize(("k", "size"), [(-2, 0), (0, 0), (2, 2), (99, 5)])
+def test_k_neighbours_are_at_most_all_of_them_each_once(k: int, size: int) -> None:
+    found = knn(TRAIN, embedded)("Who?", k)
+    assert len(found) == len(set(found)) == size
+
+
+def test_the_training_questions_are_embedded_once() -> None:
+    batches: list[int] = []
+
+    def counted(texts: Sequence[str]) -> "NDArray[numpy.float32]":
+        batches.append(len(texts))
+        return embedded(texts)
+
+    nearest = knn(TRAIN, counted)
+    nearest("Who?", 1)
+    nearest("Where?", 1)
+    assert batches == [5, 1, 1]
+
+
+# annotate
+
+
+def test_runs_that_the_judge_accepts_become_demonstrations_of_every_stage() -> None:
+    with using(lm=ScriptedLM(knowing("Ann", "Cid")), retriever=FixedRetriever(PASSAGES)):
+        annotation = annotate(two_stages, TRAIN, judge=exact_match)
+    assert [a.example for a in annotation.accepted] == [TRAIN[0], TRAIN[2]]
+    assert annotation.rejected == (TRAIN[1], TRAIN[3], TRAIN[4])
+    assert [demo.query for demo in annotation.demos.worked["hop"]] == ["Ann lives", "Cid lives"]
+    assert [demo.answer for demo in annotation.demos.worked["answer"]] == ["Rome", "Bern"]
+    assert [demo.id for demo in annotation.demos.worked["answer"]] == ["t0", "t2"]
+    assert annotation.demos.worked["answer"][0].context == (PASSAGES[0],)
+    assert annotation.report == "2 accepted, 3 rejected by the judge, 0 failed, 0 not tried"
+
+
+def test_worked_demonstrations_appear_in_the_prompts_of_their_stage() -> None:
+    lm = ScriptedLM(knowing(*TOWNS))
+    with using(lm=lm, retriever=FixedRetriever(PASSAGES)):
+        demos = annotate(two_stages, TRAIN, judge=exact_match, k=2).with_raw(TRAIN[2:4])
+        run(two_stages, "Where does Eve live?", demos=demos)
+    hop, answer = (request.prompt for request in lm.requests[-2:])
+    assert "Question: Where does Ann live?\nSearch Query: Ann lives\n" in hop
+    assert "[1] «Bob lives in Oslo.»\n\nQuestion: Where does Bob live?\n\nAnswer: Oslo" in answer
+    assert "Question: Where does Cid live?\n\nAnswer: Bern" in answer
+    assert "Cid" not in hop
+
+
+def test_gold_answers_stay_apart_from_predicted_ones() -> None:
+    with using(lm=ScriptedLM(knowing("Ann")), retriever=FixedRetriever(PASSAGES)):
+        annotation = annotate(two_stages, TRAIN[:1], judge=lambda prediction, gold: True)
+    (annotated,) = annotation.accepted
+    assert annotated.example.answers == ("Rome",)
+    assert "answer" not in annotated.example
+    assert "answers" not in annotation.demos.worked["answer"][0]
+
+
+def test_a_run_sees_the_other_examples_and_never_its_own() -> None:
+    lm = ScriptedLM(knowing(*TOWNS))
+    with using(lm=lm, retriever=FixedRetriever(PASSAGES)):
+        annotate(two_stages, TRAIN, judge=exact_match)
+    for example, request in zip(TRAIN, [r for r in lm.requests if r.stage == "answer"], strict=True):
+        assert request.demos == all_but(TRAIN, example)
+        assert request.prompt.count(str(example.question)) == 1
+
+
+def test_the_first_k_are_kept_and_the_rest_is_not_tried() -> None:
+    lm = ScriptedLM(knowing("Bob", "Cid", "Dan"))
+    with using(lm=lm, retriever=FixedRetriever(PASSAGES)):
+        annotation = annotate(two_stages, TRAIN, judge=exact_match, k=2)
+    assert [a.example for a in annotation.accepted] == [TRAIN[1], TRAIN[2]]
+    assert annotation.unused == TRAIN[3:]
+    assert len(lm.requests) == 6
+
+
+def test_a_rejected_question_is_tried_again_with_fresh_samples() -> None:
+    def third_time(request: Request) -> str:
+        return f" {request.sample}" if request.stage == "answer" else " query"
+
+    lm = ScriptedLM(third_time)
+    train = (Example(question="How many?", answers=("2",)),)
+    with using(lm=lm, retriever=FixedRetriever(PASSAGES)):
+        (annotated,) = annotate(two_stages, train, judge=exact_match, tries=5, temperature=0.9).accepted
+    assert annotated.attempt == 2
+    assert [request.temperature for request in lm.requests] == [0, 0, 0.9, 0.9, 0.9, 0.9]
+
+
+def test_a_failure_is_counted_with_its_reason_and_stops_nothing() -> None:
+    def broken(request: Request) -> str:
+        who = str(request.example.question)
+        if "Ann" in who or "Bob" in who:
+            raise ReadingError("nothing was said")
+        if "Cid" in who:
+            raise KeyError("a bug")
+        return knowing(*TOWNS)(request)
+
+    with using(lm=ScriptedLM(broken), retriever=FixedRetriever(PASSAGES)):
+        annotation = annotate(two_stages, TRAIN, judge=exact_match)
+    assert len(annotation.accepted) == 2
+    assert annotation.failed == {"ReadingError: nothing was said": 2, "KeyError: 'a bug'": 1}
+    assert "3 failed (2 × ReadingError: nothing was said; 1 × KeyError: 'a bug')" in annotation.report
+
+
+def test_a_judge_that_raises_is_named_as_the_reason() -> None:
+    def judge(prediction: Prediction, gold: Example) -> bool:
+        raise ZeroDivisionError("in the judge")
+
+    with (
+        using(lm=ScriptedLM(knowing(*TOWNS)), retriever=FixedRetriever(PASSAGES)),
+        pytest.raises(UsageError, match="5 × ZeroDivisionError: in the judge"),
+    ):
+        annotate(two_stages, TRAIN, judge=judge)
+
+
+def test_where_nothing_is_accepted_the_error_says_why() -> None:
+    with (
+        using(lm=ScriptedLM(knowing()), retriever=FixedRetriever(PASSAGES)),
+        pytest.raises(UsageError, match=r"no run was accepted: 0 accepted, 5 rejected.*loosen the judge"),
+    ):
+        annotate(two_stages, TRAIN, judge=exact_match)
+
+
+@pytest.mark.parametrize(
+    ("train", "message"),
+    [
+        ((*TRAIN, TRAIN[0].but(question="other")), "the id 't0' stands 2 times"),
+        ((*TRAIN, TRAIN[0].but(id="new", question="where does ann live")), "the question .* stands 2 times"),
+        ((Example(question="q"),), "example 1 lacks a question or answers; it has: question"),
+        ((Example(question="", answers=("a",)),), "lacks a question"),
+    ],
+)
+def test_training_data_that_cannot_be_used_is_refused_before_anything_is_run(
+    train: tuple[Example, ...], message: str
+) -> None:
+    lm = ScriptedLM(knowing(*TOWNS))
+    with using(lm=lm, retriever=FixedRetriever(PASSAGES)), pytest.raises(UsageError, match=message):
+        annotate(two_stages, train, judge=exact_match)
+    assert not lm.requests
+
+
+@pytest.mark.parametrize("k", [0, -1])
+def test_no_demonstrations_cannot_be_asked_for(k: int) -> None:
+    with pytest.raises(UsageError, match="ask for at least one"):
+        annotate(two_stages, TRAIN, judge=exact_match, k=k)
+
+
+def test_a_teacher_annotates_for_the_lm_in_force() -> None:
+    teacher, pupil = ScriptedLM(knowing(*TOWNS), name="teacher"), ScriptedLM(knowing(), name="pupil")
+    with using(lm=pupil, retriever=FixedRetriever(PASSAGES)):
+        annotation = annotate(two_stages, TRAIN, judge=exact_match, teacher=teacher)
+        run(two_stages, "Where does Ann live?", demos=annotation.demos)
+    assert len(annotation.accepted) == 5
+    assert {a.prediction.lm for a in annotation.accepted} == {"teacher"}
+    assert len(pupil.requests) == 2
+
+
+def test_many_at_once_give_what_one_at_a_time_gives() -> None:
+    def accepted(at_once: int) -> Demos:
+        with using(lm=ScriptedLM(knowing("Bob", "Dan", "Eve")), retriever=FixedRetriever(PASSAGES)):
+            return annotate(two_stages, TRAIN, judge=exact_match, at_once=at_once).demos
+
+    assert accepted(4).worked == accepted(1).worked
+
+
+class Killed(BaseException):
+    """What ends a process, as far as this one can show it."""
+
+
+def test_a_killed_annotation_is_resumed_without_paying_twice(home: Path) -> None:
+    def dying(request: Request) -> str:
+        if "Dan" in str(request.example.question):
+            raise Killed
+        return knowing(*TOWNS)(request)
+
+    def annotated(lm: ScriptedLM, journal: Journal) -> Demos:
+        with using(lm=lm, retriever=FixedRetriever(PASSAGES), journal=journal):
+            return annotate(two_stages, TRAIN, judge=exact_match).demos
+
+    first, second, third = ScriptedLM(dying), ScriptedLM(knowing(*TOWNS)), ScriptedLM([])
+    with pytest.raises(Killed):
+        annotated(first, Journal(home / "journal.sqlite3"))
+    resumed = annotated(second, Journal(home / "journal.sqlite3"))
+    again = annotated(third, Journal(home / "journal.sqlite3"))
+    whole = annotated(ScriptedLM(knowing(*TOWNS)), Journal(home / "other.sqlite3"))
+    assert len(first.requests) == 7  # three questions of two stages, and the one that killed
+    assert len(second.requests) == 4
+    assert not third.requests
+    assert resumed.worked == again.worked == whole.worked
+
+
+def test_a_run_with_demonstrations_is_replayed_with_the_same_ones(home: Path) -> None:
+    journal, lm = Journal(home / "journal.sqlite3"), ScriptedLM(knowing(*TOWNS))
+    with using(lm=lm, retriever=FixedRetriever(PASSAGES), journal=journal):
+        demos = annotate(two_stages, TRAIN, judge=exact_match, k=2).with_raw(TRAIN)
+        first = run(two_stages, "Where does Eve live?", demos=demos)
+    again = replay(journal.read(first.run), two_stages)
+    assert again.json() == first.json()
+    assert again.example.demos == demos
+    assert again.example.demos.worked == demos.worked
+
+
+# crossval
+
+
+def test_candidates_are_scored_on_what_none_of_them_shows() -> None:
+    def helped(request: Request) -> str:
+        """Answers rightly where the prompt shows Bob's town."""
+        shown = any(demo.get("answers") == ("Oslo",) for demo in request.demos)
+        return knowing(*(TOWNS if shown else ("Cid",)))(request)
+
+    candidates = [Demos(raw=(TRAIN[0],)), Demos(raw=(TRAIN[1],))]
+    lm = ScriptedLM(helped)
+    with using(lm=lm, retriever=FixedRetriever(PASSAGES)):
+        result = crossval(two_stages, TRAIN, candidates, judge=exact_match)
+    assert result.held_out == TRAIN[2:]
+    assert result.scores == ((1.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    assert result.means == pytest.approx((1 / 3, 1.0))
+    assert result.best is candidates[1]
+    assert len(lm.requests) == 2 * 3 * 2
+
+
+def test_a_failed_run_is_no_wrong_answer() -> None:
+    def broken(request: Request) -> str:
+        if "Eve" in str(request.example.question):
+            raise ReadingError("nothing was said")
+        return knowing(*TOWNS)(request)
+
+    with using(lm=ScriptedLM(broken), retriever=FixedRetriever(PASSAGES)):
+        result = crossval(two_stages, TRAIN, [NO_DEMOS], judge=exact_match)
+    assert result.scores == ((1.0, 1.0, 1.0, 1.0, None),)
+    assert result.means == (1.0,)
+
+
+def test_the_best_candidate_near_a_question_may_be_another_one() -> None:
+    one, other = Demos(raw=(TRAIN[0],)), Demos(raw=(TRAIN[1],))
+    result = CrossValidation(candidates=(one, other), held_out=TRAIN[2:], scores=((1.0, 1.0, 0.0), (0.0, None, 1.0)))
+    nearest = knn(TRAIN[2:], embedded)
+    assert result.best is one
+    assert math.isclose(result.means[0], 2 / 3)
+    assert result.best_near("Where does Eva live?", nearest, k=1) is other
+    assert result.best_near("Where does Cis live?", nearest, k=1) is one
+
+
+@pytest.mark.parametrize("candidates", [[], [Demos(raw=TRAIN)]])
+def test_candidates_that_leave_nothing_to_score_on_are_refused(candidates: list[Demos]) -> None:
+    with pytest.raises(UsageError, match="smaller candidates or more training"):
+        crossval(two_stages, TRAIN, candidates, judge=exact_match)
