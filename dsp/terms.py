@@ -15,6 +15,12 @@ _STOPPED = frozenset(
     "which what who whom whose how many much when where do does did has have had not than then there their "
     "they he she his her into also".split()
 )
+_ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth".split()
+_NUMBER_OF = {ordinal: str(number) for number, ordinal in enumerate(_ORDINALS, start=1)}
+_CHINESE_ORDINAL = re.compile("第([一二三四五六七八九]?)(十?)([一二三四五六七八九]?)(?=[^一二三四五六七八九十百千万])")
+_CHINESE_DIGITS = "零一二三四五六七八九"
+_ENDINGS = ("ation", "ator", "ment", "ion", "al", "er", "or", "at", "iv")
+_SHORTEST_ROOT = 5
 _LONGEST = 64
 
 
@@ -24,9 +30,9 @@ def terms(text: str) -> list[str]:
     English words lose their endings and the commonest are left out. A compound gives itself without its hyphens, and
     its parts where one of them is an ordinary word: `zero-shot` gives zeroshot, zero, shot, but `CIFAR-10` only
     cifar10, for the parts of a name mislead. Chinese gives character pairs; a number beside a Chinese character
-    pairs with it too (第9, 9条), even across a blank.
+    pairs with it too (第9, 9条), even across a blank. Ordinals also count as numbers: sixth, 第六.
     """
-    text = _plain(text)
+    text = _CHINESE_ORDINAL.sub(_in_digits, _plain(text))
     found: list[str] = []
     before, end = "", 0
     for match in _TOKEN.finditer(text):
@@ -51,6 +57,14 @@ def _plain(text: str) -> str:
     return unicodedata.normalize("NFC", "".join(c for c in letters if unicodedata.category(c) != "Mn"))
 
 
+def _in_digits(ordinal: re.Match[str]) -> str:
+    """第六 as 第6, 第二十三 as 第23; what only looks like one as it is."""
+    before, ten, after = ordinal.groups()
+    if not ten:
+        return f"第{_CHINESE_DIGITS.index(before)}" if before and not after else ordinal.group()
+    return f"第{(_CHINESE_DIGITS.index(before) if before else 1) * 10 + (_CHINESE_DIGITS.index(after) if after else 0)}"
+
+
 def _of_wide(character: str, beside: str, gap: bool, goes_on: bool) -> Iterator[str]:
     """The pair of a Chinese character with what stands before it; alone where nothing stands beside it."""
     if _IS_WIDE.match(beside):
@@ -71,7 +85,7 @@ def _of_word(word: str) -> list[str]:
     parts = [part for part in _JOINTS.split(word) if part]
     low = [part.casefold() for part in parts]
     if len(parts) == 1:
-        return [] if low[0] in _STOPPED else [_stem(low[0])]
+        return [] if low[0] in _STOPPED else [_stem(low[0]), *(_NUMBER_OF.get(low[0], "").split())]
     if all(part.isdigit() for part in parts):
         return low
     ordinary = any(part.isalpha() and part.islower() and part not in _STOPPED for part in parts)
@@ -79,7 +93,7 @@ def _of_word(word: str) -> list[str]:
 
 
 def _stem(word: str) -> str:
-    """An English word without plural s, then without -ing or -ed, then without a final e; others as they are."""
+    """An English word without plural s, then -ing or -ed, a final e, and endings such as -al; others as they are."""
     if not (word.isascii() and word.isalpha()) or len(word) < 4:
         return word
     word = _singular(word)
@@ -88,7 +102,15 @@ def _stem(word: str) -> str:
         if root != word and len(root) >= 3 and any(vowel in root for vowel in "aeiouy"):
             word = root[:-1] if root[-1] == root[-2] and root[-1] not in "lsz" else root
             break
-    return word[:-1] if len(word) > 4 and word.endswith("e") else word
+    return _root(word[:-1] if len(word) > 4 and word.endswith("e") else word)
+
+
+def _root(word: str) -> str:
+    """A word without the endings that make nouns and adjectives of verbs: retriever, retrieval and retrieve agree."""
+    for ending in _ENDINGS:
+        if len(word) >= len(ending) + _SHORTEST_ROOT and word.endswith(ending):
+            return _root(word.removesuffix(ending))
+    return word
 
 
 def _singular(word: str) -> str:

@@ -12,7 +12,7 @@ from dsp.errors import IndexCorrupt, StorageError
 from dsp.index.storage import CURRENT, GENERATION, MANIFEST, share
 
 # Raised when what a build writes changes, in form or in meaning (terms, indexed text): older generations are rebuilt.
-SCHEMA = 2
+SCHEMA = 4
 _LARGEST_MANIFEST = 64 * 2**20
 # Beyond this a generation is hashed once in a process, for as long as no file's size or times change (1.3 s a GiB).
 _ALWAYS_HASHED = 256 * 2**20
