@@ -191,8 +191,7 @@ def _attempts(
     """The first run that the judge accepts: greedy first, then sampled; None where it accepts none."""
     demos = Demos(raw=all_but(train, example))
     for attempt in range(tries):
-        lm = lm_in_force()
-        with using(lm=BranchedLM(lm, attempt, temperature) if attempt else lm):
+        with using(lm=BranchedLM(lm_in_force(), attempt, temperature) if attempt else None):
             prediction = run(program, str(example.question), demos=demos, **parameters)
         value = judge(prediction, example)
         if value:
