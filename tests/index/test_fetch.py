@@ -3,11 +3,9 @@
 import hashlib
 import json
 import socket
-import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -18,32 +16,9 @@ from dsp.index.download import Limits
 from dsp.index.fetch import RECORD, Fetched, fetch_papers
 from dsp.index.recipe import Paper, Recipe, Source
 from tests.index.pdfs import pdf
+from tests.index.servers import Answer, Server, in_turn, sends
 
 QUICK = Limits(total_seconds=5, stall_seconds=1, tries=3, backoff_seconds=0.01, largest=100_000, pause_seconds=0)
-
-Answer = Callable[[BaseHTTPRequestHandler], None]
-
-
-class Server:
-    """A server whose answers a test scripts by path; `asked` counts the requests."""
-
-    def __init__(self) -> None:
-        self.answers: dict[str, Answer] = {}
-        self.asked: Counter[str] = Counter()
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                server.asked[self.path] += 1
-                server.answers[self.path](self)
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.http.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.http.server_port}"
-        threading.Thread(target=self.http.serve_forever, args=(0.01,), daemon=True).start()
 
 
 @pytest.fixture
@@ -52,23 +27,6 @@ def server() -> Iterator[Server]:
     yield running
     running.http.shutdown()
     running.http.server_close()
-
-
-def sends(body: bytes, status: int = 200, length: int | None = None, **headers: str) -> Answer:
-    def answer(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(status)
-        handler.send_header("Content-Length", str(len(body) if length is None else length))
-        for name, value in headers.items():
-            handler.send_header(name.replace("_", "-"), value)
-        handler.end_headers()
-        handler.wfile.write(body)
-
-    return answer
-
-
-def in_turn(*answers: Answer) -> Answer:
-    waiting = list(answers)
-    return lambda handler: (waiting.pop(0) if len(waiting) > 1 else waiting[0])(handler)
 
 
 def fetch(server: Server, path: str, folder: Path, limits: Limits = QUICK) -> tuple[Fetched, list[tuple[str, str]]]:
