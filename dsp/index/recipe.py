@@ -17,7 +17,7 @@ METRICS = ("cosine", "inner_product", "l2")
 MODES = ("dense", "lexical", "hybrid")
 LANGUAGES = ("auto", "en", "zh")
 # Raised when reading or cutting changes, so that built indexes are known to be of an older kind.
-READING = 1
+READING = 2
 
 _NO_METADATA: Mapping[str, str] = MappingProxyType({})
 
@@ -141,7 +141,12 @@ def load_recipe(path: Path) -> Recipe:
 
 
 def open_recipe(path: Path) -> Recipe:
-    """The recipe that a path means: a TOML file or a folder with `index.toml` in it, else the user's documents."""
+    """The recipe that a path means: a TOML file, a folder with `index.toml` in it, `hf:` and a data set, else the
+    user's documents.
+    """
+    if str(path).startswith("hf:"):
+        name = str(path).removeprefix("hf:")
+        return Recipe(name=index_name(name), folder=Path.cwd(), sources=(Source(path=f"hf:{name}"),))
     if path.suffix == ".toml" or (path / "index.toml").is_file():
         return load_recipe(path)
     return recipe_for_path(path)

@@ -86,6 +86,8 @@ def test_a_folder_or_file_of_documents_is_its_own_recipe(tmp_path: Path) -> None
     assert open_recipe(tmp_path).sources == (Source(path="."),)
     assert open_recipe(tmp_path / "notes.md").sources == (Source(path="notes.md"),)
     assert open_recipe(tmp_path / "notes.md").name == "notes"
+    assert open_recipe(Path("hf:owner/Name")).sources == (Source(path="hf:owner/Name"),)
+    assert open_recipe(Path("hf:owner/Name")).name == "owner-name"
     with pytest.raises(UsageError, match="there is no file or folder"):
         open_recipe(tmp_path / "nothing")
     with pytest.raises(UsageError, match="there is no file"):
