@@ -33,7 +33,7 @@ class Patience:
     """
 
     deadline: float = 120.0
-    tries: int = 6
+    tries: int = 8
     first: float = 0.5
     longest: float = 8.0
     asked: float = 60.0
