@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 from dsp.catalog import names
 from dsp.configuration import Configuration, is_local
-from dsp.errors import DSPError, ModelCorrupt
+from dsp.errors import DSPError, IntegrityError, ModelCorrupt
 from dsp.journal import Journal
 from dsp.lm.models import Store
 from dsp.lm.weights import DEFAULT
@@ -100,7 +100,7 @@ def _language_model(chosen: Configuration, variables: Mapping[str, str]) -> Iter
     lm, key = chosen.text("lm"), bool(variables.get("OPENAI_API_KEY"))
     yield Finding(area="keys", state="ok", text=f"OPENAI_API_KEY is {'set' if key else 'not set'}")
     base_url = chosen.text("base_url")
-    if lm.startswith("openai:") and not key and not (base_url and is_local(base_url)):
+    if lm.startswith(("openai:", "openai-text:")) and not key and not (base_url and is_local(base_url)):
         text = f"{lm} is chosen ({chosen.settings['lm'].origin}) and there is no key"
         yield Finding(area="keys", state="problem", text=text, mend="set OPENAI_API_KEY, or choose --lm embedded")
 
@@ -143,11 +143,15 @@ def _journal(journal: Journal) -> Iterator[Finding]:
     try:
         runs = journal.runs(1_000_000)
     except DSPError as error:
-        yield Finding(area="journal", state="problem", text=str(error), mend=f"mv '{path}' '{path}.damaged'")
+        damaged = isinstance(error, IntegrityError)
+        mend = f"mv '{path}' '{path}.damaged'" if damaged else "set DSP_HOME to a folder that can be written"
+        yield Finding(area="journal", state="problem", text=str(error), mend=mend)
         return
-    damaged = sum(run.damaged for run in runs)
+    unreadable = sum(run.damaged for run in runs)
     text = f"{len(runs):,} runs, {path.stat().st_size / 1e6:,.1f} MB"
-    if damaged:
-        yield Finding(area="journal", state="problem", text=f"{text}; {damaged} cannot be read", mend="dsp runs prune")
+    if unreadable:
+        yield Finding(
+            area="journal", state="problem", text=f"{text}; {unreadable} cannot be read", mend="dsp runs prune"
+        )
     else:
         yield Finding(area="journal", state="ok", text=text)

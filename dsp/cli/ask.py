@@ -65,6 +65,7 @@ def _answer(question: str, chosen: "Configuration", settings: Sequence[str], sho
     from dsp.cli import answer, crossings
     from dsp.cli.document import kept_clean, print_document
     from dsp.cli.doors import open_journal, open_lm, open_retriever
+    from dsp.cli.progress import waiting
     from dsp.cli.terminal import note
     from dsp.runner import run
     from dsp.settings import using
@@ -74,7 +75,7 @@ def _answer(question: str, chosen: "Configuration", settings: Sequence[str], sho
         lm = open_lm(chosen)
         _warm(lm)
         retriever = open_retriever(chosen)
-        with using(lm=lm, retriever=retriever, journal=open_journal()):
+        with using(lm=lm, retriever=retriever, journal=open_journal()), waiting(f"asking {lm.name}"):
             prediction = run(loaded, question, warn=lambda text: note("Warning: ", text), **parameters)
     if shown.json:
         document = prediction.json()

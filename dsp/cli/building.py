@@ -55,7 +55,7 @@ def build_from(source: str, *, name: str | None, with_papers: bool, again: bool)
     unfetched: list[Failure] = []
     if with_papers:
         recipe = _with_papers(recipe, home / "papers" / name, unfetched)
-    with progress() as report:
+    with progress(f"index {name}") as report:
         result = build_index(recipe, home=home, name=name, progress=report, again=again)
     failed = len(unfetched) + result.report.failed
     return Built(result=result, failed=failed, failures=(*unfetched, *result.report.failures))
@@ -93,11 +93,11 @@ def _with_papers(recipe: "Recipe", folder: Path, unfetched: "list[Failure]") -> 
 
     if not recipe.papers:
         raise UsageError(f"the recipe of {recipe.name!r} names no papers; leave out --with-papers")
-    with progress(bytes_counted=True) as report:
+    with progress("papers", bytes_counted=True) as report:
         fetch_papers(
             recipe.papers,
             folder,
             lambda source, reason: unfetched.append(Failure(source=source, reason=reason)),
-            lambda paper, done, total: report(f"fetching {paper}", done, total or 0),
+            lambda paper, done, total: report(paper, done, total or 0),
         )
     return recipe.with_papers(folder)

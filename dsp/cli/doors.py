@@ -35,7 +35,7 @@ def open_retriever(chosen: Configuration) -> Retriever | None:
     name = chosen.text("index")
     if name == NO_INDEX:
         return None
-    with progress() as report:
+    with progress(f"index {name}") as report:
         return open_index(name, home=environment.home(), mode=chosen.text("mode") or None, progress=report)
 
 
@@ -90,8 +90,8 @@ def pull(name: str) -> Path:
     """Bring the weights of a model, and show how far it is."""
     from dsp.lm.models import Store
 
-    with progress(bytes_counted=True) as report:
-        return Store(environment.home()).pull(name, lambda done, size: report(f"pulling {name}", done, size))
+    with progress(f"model {name}", bytes_counted=True) as report:
+        return Store(environment.home()).pull(name, lambda done, size: report("pulling", done, size))
 
 
 def _pulled(name: str) -> bool:

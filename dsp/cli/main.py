@@ -17,8 +17,13 @@ IO = 74
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and end the process with its exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not {"--help", "-h", "--version"} & set(arguments[:2]):
+        from dsp.cli.logs import route_logs
+
+        route_logs(debug=_debug(arguments))
     with prompt_interrupts():
-        code = run(sys.argv[1:] if arguments is None else arguments)
+        code = run(arguments)
     with suppress(OSError, ValueError, AttributeError):
         sys.stderr.flush()
     if code in (INTERRUPTED, BROKEN_PIPE):  # a thread that is still at work must not hold the process

@@ -4,42 +4,73 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from dsp import environment
 from dsp.cli.terminal import line, moves_cursor, note
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 Report: TypeAlias = Callable[[str, int, int], None]
 _SECONDS_BETWEEN_LINES = 5.0
 
 
 @contextmanager
-def progress(*, bytes_counted: bool = False) -> Iterator[Report]:
-    """Give a function that takes what is being done, how much of it is done, and how much there is (0: unknown)."""
+def progress(of: str = "", *, bytes_counted: bool = False) -> Iterator[Report]:
+    """Give a function that takes what is being done, how much of it is done, and how much there is (0: unknown).
+
+    `of` names the whole and stands before what is being done.
+    """
     if not moves_cursor(sys.stderr):
-        yield _Lines(bytes_counted)
+        yield _Lines(of, bytes_counted)
         return
-    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True, no_color=bool(environment.variables().get("NO_COLOR")), highlight=False)
     count = DownloadColumn() if bytes_counted else MofNCompleteColumn()
     label = TextColumn("{task.description}", markup=False)
-    with Progress(label, BarColumn(), count, TimeRemainingColumn(), console=console, transient=True) as bars:
+    columns = (label, BarColumn(), count, TimeRemainingColumn())
+    with Progress(*columns, console=_console(), transient=True, redirect_stdout=False) as bars:
         tasks = {}
 
         def report(what: str, done: int, total: int) -> None:
             if what not in tasks:
-                tasks[what] = bars.add_task(line(what, 60), total=total or None)
+                tasks[what] = bars.add_task(_label(of, what), total=total or None)
             bars.update(tasks[what], completed=done, total=total or None)
 
         yield report
 
 
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Show on a terminal, while the block runs, that something is being done whose end is not known."""
+    if not moves_cursor(sys.stderr):
+        yield
+        return
+    from rich.live import Live
+    from rich.spinner import Spinner
+    from rich.text import Text
+
+    spinner = Spinner("dots", Text(line(what, 60)))
+    with Live(spinner, console=_console(), transient=True, redirect_stdout=False, refresh_per_second=8):
+        yield
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console(stderr=True, no_color=bool(environment.variables().get("NO_COLOR")), highlight=False)
+
+
+def _label(of: str, what: str) -> str:
+    return line(f"{of}: {what}" if of else what, 60)
+
+
 class _Lines:
     """Progress as plain lines: the first of each kind, and one every few seconds."""
 
-    def __init__(self, bytes_counted: bool) -> None:
+    def __init__(self, of: str, bytes_counted: bool) -> None:
+        self._of = of
         self._scale, self._unit = (1_000_000, " MB") if bytes_counted else (1, "")
         self._what = ""
         self._said = 0.0
@@ -50,4 +81,4 @@ class _Lines:
             return
         self._what, self._said = what, time.monotonic()
         of = f" of {total // self._scale}{self._unit}" if total else self._unit
-        note(line(what, 60) + (f": {done // self._scale}{of}" if done or total else " …"))
+        note(_label(self._of, what) + (f": {done // self._scale}{of}" if done or total else " …"))

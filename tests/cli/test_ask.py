@@ -31,7 +31,8 @@ def test_the_json_document(dsp: Command, fakes: Fakes) -> None:
     assert (done.code, done.err) == (0, "")
     document = done.json
     assert list(document) == [
-        "question", "answer", "supported", "verified", "citations", "run", "seconds", "tokens", "program", "index", "lm",
+        "question", "answer", "supported", "verified", "citations", "run", "seconds", "tokens", "program", "index",
+        "lm",
     ]  # fmt: skip
     (citation,) = document["citations"]
     assert {"passage", "source", "title", "page", "quote", "start", "end", "hop", "query", "verdict"} <= set(citation)

@@ -59,7 +59,7 @@ def test_pull_says_what_to_do_next(dsp: Command, monkeypatch: pytest.MonkeyPatch
     done = dsp("models", "pull")
     assert pulled == [DEFAULT]
     assert done.out == ""
-    assert f"pulling {DEFAULT}: 1 of 2 MB" in done.err
+    assert f"model {DEFAULT}: pulling: 1 of 2 MB" in done.err
     assert f"The model {DEFAULT} is installed." in done.err
 
 
