@@ -8,6 +8,8 @@ _TOKEN = re.compile(r"[0-9]+(?:[.,][0-9]+)*%?|[^\W\d_]+(?:[0-9]+)?|[0-9]+[^\W\d_
 _WIDE = r"\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _UNIT = re.compile(rf"([{_WIDE}])|[^\s{_WIDE}]{{1,20}}")
 _WIDE_PER_WORD = 1.6
+_ONE_WIDE = re.compile(rf"[{_WIDE}]")
+_PIECE = re.compile(rf"[^\W\d_{_WIDE}]+|\d|[^\w\s]")
 _CJK = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]+")
 
 
@@ -69,3 +71,10 @@ def normal_answer(text: str) -> str:
     bare = "".join(" " if unicodedata.category(c)[0] == "P" else c for c in normal(text))
     kept = " ".join(word for word in bare.split() if word not in ("a", "an", "the"))
     return kept or " ".join(normal(text).split())
+
+
+def token_estimate(text: str) -> float:
+    """About how many tokens a language model sees in a text, without its tokenizer (within about 15 % for Qwen2.5)."""
+    folded = unicodedata.normalize("NFKC", text)
+    chinese = len(_ONE_WIDE.findall(folded))
+    return chinese / 1.5 + 1.12 * len(_PIECE.findall(folded))

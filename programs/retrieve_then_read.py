@@ -50,7 +50,7 @@ INVENTED = Demos(
 )
 
 
-def retrieve_then_read(question: str, *, demos: Demos = INVENTED, k: int = 16, length: int = 250) -> Example:
-    """Answer from the sentences, `length` words in all, that bear on the question in the k passages it finds."""
-    context = focus(retrieve(question, k=k), question, length_limit=length)
+def retrieve_then_read(question: str, *, demos: Demos = INVENTED, k: int = 16, tokens: int = 300) -> Example:
+    """Answer from the sentences, about `tokens` tokens in all, that bear on the question in the k passages it finds."""
+    context = focus(retrieve(question, k=k), question, tokens=tokens)
     return generate(QA, Example(question=question, context=context, demos=demos), stage="answer", max_tokens=40)

@@ -2,7 +2,7 @@
 
 from dsp.evidence import focus
 from dsp.types import Passage
-from dsp.words import length
+from dsp.words import token_estimate
 
 LONG = Passage(
     id="dsp",
@@ -15,39 +15,43 @@ ZH = Passage(id="zh", title="MusicLM", text="GPT-2 大约用 300 亿个标记训
 
 
 def test_the_sentence_that_shares_rare_words_with_the_question_comes_first() -> None:
-    (passage, *_) = focus((OTHER, LONG), "Which retriever and which LM?", length_limit=12)
+    (passage, *_) = focus((OTHER, LONG), "Which retriever and which LM?", tokens=22)
     assert passage.id == "dsp"
     assert passage.text == "The retriever is ColBERTv2 and the LM is GPT-3.5."
 
 
 def test_the_length_is_kept_and_sentences_stand_in_the_order_of_the_text() -> None:
-    chosen = focus((LONG, OTHER), "dumps weights tasks", length_limit=20)
-    assert sum(length(p.text) for p in chosen) <= 20
+    chosen = focus((LONG, OTHER), "dumps weights tasks", tokens=40)
+    assert sum(token_estimate(p.text) for p in chosen) <= 40
     (dsp,) = (p for p in chosen if p.id == "dsp")
     assert dsp.text.index("weights") < dsp.text.index("dumps")
 
 
 def test_what_is_kept_of_a_passage_is_still_that_passage() -> None:
-    (passage,) = focus((LONG,), "retriever", length_limit=12)
+    (passage,) = focus((LONG,), "retriever", tokens=22)
     assert (passage.id, passage.title, passage.source) == (LONG.id, LONG.title, LONG.source)
 
 
 def test_without_shared_words_the_first_passages_win() -> None:
-    assert focus((OTHER, LONG), "zzz", length_limit=8)[0].id == "flan"
+    assert focus((OTHER, LONG), "zzz", tokens=16)[0].id == "flan"
 
 
 def test_chinese_sentences_are_chosen_and_joined_without_blanks() -> None:
-    (passage,) = focus((ZH,), "GPT-2 用多少标记训练？", length_limit=20)
+    (passage,) = focus((ZH,), "GPT-2 用多少标记训练？", tokens=24)
     assert passage.text.startswith("GPT-2 大约用 300 亿个标记训练。")
     assert " 它" not in passage.text
 
 
 def test_lines_of_front_matter_are_chosen_one_by_one() -> None:
-    card = Passage(id="card", text="title: A Watermark\nauthors: Kirchenbauer, Geiping\nvenue: ICML 2023\nlicence: CC")
-    (passage,) = focus((card,), "At which venue did it appear?", length_limit=4)
+    card = Passage(
+        id="card",
+        text="title: A Watermark\nauthors: Kirchenbauer, Geiping\nvenue: ICML 2023\nlicence: CC",
+        metadata={"front_matter": True},
+    )
+    (passage,) = focus((card,), "At which venue did it appear?", tokens=10)
     assert passage.text == "venue: ICML 2023"
 
 
 def test_nothing_gives_nothing() -> None:
     assert focus((), "q") == ()
-    assert focus((LONG,), "q", length_limit=0) == ()
+    assert focus((LONG,), "q", tokens=0) == ()
