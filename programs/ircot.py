@@ -2,7 +2,7 @@
 
 Source: Trivedi et al. 2023 (arXiv 2212.10509).
 Cost: at most thoughts + 1 LM calls, thoughts + 1 completions, thoughts + 1 retrievals; a thought that states the
-answer is the last one, and nothing is searched for it.
+answer, or says again what was said, is the last one, and nothing is searched for it.
 """
 
 from dsp import NO_DEMOS, Demos, Example, Field, Template, distinct, fields, generate, retrieve
@@ -30,6 +30,8 @@ def ircot(question: str, *, demos: Demos = NO_DEMOS, thoughts: int = 3, k: int =
     x = Example(question=question, context=retrieve(question, k=k), thoughts=(), demos=demos)
     for _ in range(thoughts):
         thought = generate(THINK, x, stage="think").thought
+        if thought in x.thoughts:
+            break
         x = x.but(thoughts=(*x.thoughts, thought))
         if "answer is" in thought.lower():
             break

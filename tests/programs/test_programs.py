@@ -155,6 +155,11 @@ def test_ircot_ends_with_the_thought_that_states_the_answer() -> None:
     assert cost(ran("ircot", script, thoughts=5)) == (3, 3, 2)
 
 
+def test_ircot_ends_where_the_reasoning_goes_round_in_circles() -> None:
+    script = {**SCRIPT, "thought": lambda i: ("Ann built it.", "In Odense.", "Ann built it.")[i]}
+    assert cost(ran("ircot", script, thoughts=5)) == (4, 4, 3)
+
+
 @pytest.mark.parametrize("step", ["No.", "no", "None", "N/A", "Yes.", "Yes"])
 def test_self_ask_ends_when_no_question_is_left(step: str) -> None:
     script = {**SCRIPT, "step": lambda i: step if i else "Yes. Follow up: Which bridge did Ann design?"}
