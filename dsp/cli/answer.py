@@ -1,5 +1,6 @@
 """How an answer is shown: its markers, the sources behind them, what it cost."""
 
+from dsp.cli.folding import fold
 from dsp.cli.terminal import bold, dim, line, say
 from dsp.errors import ConditionFailed
 from dsp.runner import Prediction
@@ -12,7 +13,7 @@ def show_prediction(prediction: Prediction) -> None:
     """The answer, its sources, and one line about the run, on standard output."""
     if prediction.lm == EXTRACTIVE:
         say(dim("Extract (sentences of the passages; no language model was asked):"))
-    say(bold(prediction.answer or "(no answer)"))
+    say(bold(fold(prediction.answer or "(no answer)")))
     if prediction.citations:
         say("\nSources:")
     for citation in prediction.citations:
@@ -53,9 +54,9 @@ def _show_citation(citation: Citation) -> None:
     if not citation.passage.id:
         say(f"  [{citation.number}] ", bold("not found"), ": the program read no passage of this number")
         return
-    say(f"  [{citation.number}] {place(citation.passage)}")
+    say(f"  [{citation.number}] {fold(place(citation.passage), 6)}")
     if citation.quote:
-        say(f"      “{line(citation.quote)}”")
+        say(f"      {fold(f'“{line(citation.quote)}”', 6)}")
     say("      ", bold(citation.verdict), f"{_how(citation)}")
 
 

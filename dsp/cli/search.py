@@ -45,7 +45,8 @@ def search(
 
 def _show(hit: "Hit") -> None:
     from dsp.cli.answer import place
+    from dsp.cli.folding import fold
     from dsp.cli.terminal import bold, dim, line, say
 
     say(bold(f"{hit.rank}. {place(hit.passage)}"), dim(f"  {hit.score:.4f}  {line(hit.passage.id)}"))
-    say(f"   {line(hit.passage.text, 2000)}\n")
+    say(f"   {fold(line(hit.passage.text, 2000), 3)}\n")

@@ -68,9 +68,9 @@ def columns(rows: Sequence[Sequence[str]], *, indent: str = "  ") -> list[str]:
     """Rows as aligned lines; each cell on one line, wide characters counted as two."""
     cells = [[line(cell) for cell in row] for row in rows]
     count = max(map(len, cells), default=0)
-    widths = [max((_width(row[i]) for row in cells if i < len(row)), default=0) for i in range(count)]
+    widths = [max((width(row[i]) for row in cells if i < len(row)), default=0) for i in range(count)]
     return [
-        indent + "  ".join(cell + " " * (widths[i] - _width(cell)) for i, cell in enumerate(row)).rstrip()
+        indent + "  ".join(cell + " " * (widths[i] - width(cell)) for i, cell in enumerate(row)).rstrip()
         for row in cells
     ]
 
@@ -125,5 +125,6 @@ def _styles_shown(stream: TextIO) -> bool:
 
 
 @cache
-def _width(text: str) -> int:
+def width(text: str) -> int:
+    """How many columns the text takes."""
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
