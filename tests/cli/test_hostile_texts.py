@@ -22,19 +22,16 @@ def environment(folder: Path, **changes: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), "DSP_HOME": str(folder / "home"), **changes}
 
 
-@pytest.fixture(scope="module")
-def coloured(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """What the commands write to a terminal that shows styles."""
-    return through_a_terminal(tmp_path_factory.mktemp("hostile"), TERM="xterm-256color")
-
-
-def through_a_terminal(folder: Path, **changes: str) -> bytes:
-    """What the commands write to a terminal."""
+def through_a_terminal(folder: Path, errors: Path | None = None, **changes: str) -> bytes:
+    """What the commands write to a terminal; what they say beside the result goes to a file, where one is named."""
     master, slave = pty.openpty()
+    beside = errors.open("wb") if errors else None
     child = subprocess.Popen(
         [sys.executable, "-m", "tests.cli.hostile", str(folder)],
-        stdin=subprocess.DEVNULL, stdout=slave, stderr=slave, env=environment(folder, **changes), cwd=ROOT,
+        stdin=subprocess.DEVNULL, stdout=slave, stderr=beside or slave, env=environment(folder, **changes), cwd=ROOT,
     )  # fmt: skip
+    if beside:
+        beside.close()
     os.close(slave)
     written = b""
     while True:
@@ -50,21 +47,16 @@ def through_a_terminal(folder: Path, **changes: str) -> bytes:
     return written.replace(b"\r\n", b"\n")
 
 
-def before_the_bars(written: bytes) -> bytes:
-    """All but the index builds and the progress bars, which move the cursor themselves."""
-    return written[: written.index(MARK.format(len(PAYLOADS) - 1).encode())]
+@pytest.mark.parametrize("variables", [{}, {"NO_COLOR": "1"}])
+def test_styles_are_the_only_control_bytes_of_a_result(variables: dict[str, str], tmp_path: Path) -> None:
+    written = through_a_terminal(tmp_path, tmp_path / "errors", TERM="xterm-256color", **variables)
+    assert bool(OWN_STYLES.search(written)) == (not variables)
+    assert_plain(OWN_STYLES.sub(b"", written))
+    assert_plain((tmp_path / "errors").read_bytes())
 
 
-def test_styles_are_the_only_control_bytes_on_a_terminal(coloured: bytes) -> None:
-    texts = before_the_bars(coloured)
-    assert OWN_STYLES.search(texts)
-    assert_plain(OWN_STYLES.sub(b"", texts))
-
-
-@pytest.mark.parametrize("changes", [{"TERM": "dumb"}, {"TERM": "xterm", "NO_COLOR": "1"}])
-def test_no_control_byte_where_none_is_wanted(changes: dict[str, str], tmp_path: Path) -> None:
-    written = through_a_terminal(tmp_path, **changes)
-    assert_plain(written if changes["TERM"] == "dumb" else before_the_bars(written))
+def test_a_dumb_terminal_gets_text_alone(tmp_path: Path) -> None:
+    assert_plain(through_a_terminal(tmp_path, TERM="dumb"))
 
 
 def assert_plain(texts: bytes) -> None:
@@ -73,10 +65,11 @@ def assert_plain(texts: bytes) -> None:
     assert b"\r" not in texts
 
 
-def test_the_screen_shows_what_was_written(coloured: bytes) -> None:
+def test_the_screen_shows_what_was_written(tmp_path: Path) -> None:
+    written = through_a_terminal(tmp_path, TERM="xterm-256color")
     screen = pyte.HistoryScreen(400, 60, history=200_000, ratio=0.1)
     stream = pyte.ByteStream(screen)
-    stream.feed(coloured.replace(b"\n", b"\r\n"))
+    stream.feed(written.replace(b"\n", b"\r\n"))
     rows = ["".join(row[x].data for x in range(screen.columns)).rstrip() for row in screen.history.top]
     rows += [row.rstrip() for row in screen.display]
     marks = [row for row in rows if re.fullmatch(r"=== .* ===", row)]
@@ -91,7 +84,7 @@ def test_no_control_byte_reaches_a_pipe(tmp_path: Path) -> None:
         [sys.executable, "-m", "tests.cli.hostile", str(tmp_path)],
         capture_output=True, check=True, env=environment(tmp_path, PYTHONIOENCODING="ascii"), cwd=ROOT,
     )  # fmt: skip
-    for written in (done.stdout, done.stderr):
-        assert STEERING.search(written) is None
+    assert_plain(done.stdout)
+    assert_plain(done.stderr)
     assert b"documents" in done.stdout
     assert b"could not be read" in done.stderr
