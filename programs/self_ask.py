@@ -1,15 +1,17 @@
 """Self-ask: the LM asks follow-up questions one at a time, a search answers each, and then it answers.
 
 Source: Press et al. 2022 (arXiv 2210.03350) over a retriever, the baseline of Khattab et al. 2022 (arXiv 2212.14024,
-§3.4). The original prompt shows four questions asked in this way and takes the first passage for the intermediate
-answer; the refined one gives instructions, asks for self-contained search questions and reads a short answer from k.
+§3.4). The original prompt shows four questions asked in this way and takes a snippet of the first passage for the
+intermediate answer; the refined one gives instructions, asks for self-contained search questions and reads a short
+answer from k passages.
 Cost: at most hops + 1 LM calls, hops + 1 completions, hops retrievals (with refined: 2 * hops + 1 LM calls,
-2 * hops + 1 completions, hops retrievals); saying that no question is left takes one LM call of the hops not taken.
+2 * hops + 1 completions, hops retrievals); saying that no question is left, or asking one again, takes one LM call of
+those not taken.
 """
 
 import re
 
-from dsp import Demos, Example, Field, Template, distinct, fields, generate, retrieve
+from dsp import Demos, Example, Field, Template, distinct, fields, focus, generate, retrieve
 
 NOTES = Field(name="notes", label="Asked so far:", desc="questions and answers", line=False, show=fields.one_a_line)
 STEP = Field(name="step", label="Are follow up questions needed here:", desc="Yes. Follow up: a question, or: No.")
@@ -81,16 +83,17 @@ FOUR_SHOTS = Demos(
 
 def self_ask(question: str, *, demos: Demos = FOUR_SHOTS, hops: int = 3, k: int = 3, refined: bool = False) -> Example:
     """Answer after up to `hops` follow-up questions, each answered by a search."""
-    x = Example(question=question, context=(), notes=(), demos=demos)
+    x, said = Example(question=question, context=(), notes=(), demos=demos), set[str]()
     for _ in range(hops):
         asked = follow_up(generate(REFINED_ASK if refined else ASK, x, stage="ask").step)
-        if not asked:
+        if not asked or asked in said:
             break
+        said.add(asked)
         passages = retrieve(asked, k=k if refined else 1)
         if refined:
             found = generate(READ, Example(question=asked, context=passages, demos=demos), stage="read").answer
         else:
-            found = passages[0].text if passages else "not found"
+            found = " ".join(snippet.text for snippet in focus(passages, asked, tokens=60)) or "not found"
         x = x.but(notes=(*x.notes, *noted(asked, found)), context=distinct(x.context + passages))
     return generate(REFINED_ANSWER if refined else ANSWER, x, stage="answer")
 

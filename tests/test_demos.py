@@ -37,5 +37,5 @@ def test_parameters_are_kept_beside_them() -> None:
 
 @pytest.mark.parametrize("value", [object(), {"a": 1}, (b"bytes",)])
 def test_what_a_record_cannot_keep_is_refused_by_name(value: object) -> None:
-    with pytest.raises(UsageError, match="the field 'odd' of a demonstration holds (object|dict|bytes)"):
+    with pytest.raises(UsageError, match=r"the field 'odd' of a demonstration holds (object|dict|bytes)"):
         demos_json(Demos(raw=(Example(odd=value),)))

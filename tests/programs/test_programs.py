@@ -166,6 +166,16 @@ def test_self_ask_ends_when_no_question_is_left(step: str) -> None:
     assert cost(ran("self_ask", script)) == (3, 3, 1)
 
 
+def test_self_ask_ends_where_it_asks_the_same_again() -> None:
+    script = {**SCRIPT, "step": lambda i: "Yes. Follow up: Which bridge did Ann design?"}
+    assert cost(ran("self_ask", script)) == (3, 3, 1)
+
+
+def test_self_ask_takes_a_snippet_and_the_refined_one_an_answer() -> None:
+    assert "Intermediate answer: The bridge of Odense was built in 1858." in ran("self_ask").example.notes
+    assert ran("self_ask", refined=True).example.notes[1] == "Intermediate answer: 1858"
+
+
 @pytest.mark.parametrize("step", ["Yes. Follow up: Who is Ann?", "Follow-up question: Who is Ann?", "Who is Ann?"])
 def test_self_ask_finds_the_question_in_a_step(step: str) -> None:
     retriever = FixedRetriever(PASSAGES)
