@@ -58,7 +58,7 @@ def focus(passages: Sequence[Passage], question: str, *, tokens: int = 350) -> t
 
 def _weighed(passages: Sequence[Passage], question: str) -> list[_Sentence]:
     """Every sentence with the weights of the question's words that it holds, in deviations from the mean."""
-    found = [_Sentence(p, rank, span) for rank, p in enumerate(passages, start=1) for span in _lines(p)]
+    found = [_Sentence(p, rank, span) for rank, p in enumerate(passages, start=1) for span in _worth_reading(p)]
     texts = [set(terms(sentence.text)) for sentence in found]
     names = {p.id: set(terms(" ".join([p.title, *_aliases(p)]))) for p in passages}
     frequency = Counter(term for text in texts for term in text)
@@ -76,14 +76,12 @@ def _weighed(passages: Sequence[Passage], question: str) -> list[_Sentence]:
     return found
 
 
-def _lines(passage: Passage) -> Iterator[Span]:
-    """Sentences, and the lines of front matter each by itself."""
-    for start, end in sentences(passage.text):
-        at = start
-        for line in passage.text[start:end].split("\n"):
-            if line.strip() and not (passage.metadata.get("front_matter") and line.startswith(UNREAD)):
-                yield Span(at, at + len(line))
-            at += len(line) + 1
+def _worth_reading(passage: Passage) -> Iterator[Span]:
+    """The sentences of a passage, without the lines of front matter that its title repeats."""
+    front_matter = passage.metadata.get("front_matter")
+    for span in sentences(passage.text):
+        if not (front_matter and passage.text.startswith(UNREAD, span.start)):
+            yield span
 
 
 def _shared(sentence: _Sentence, held: Counter[str]) -> float:
@@ -109,5 +107,5 @@ def _gathered(chosen: Sequence[_Sentence]) -> Iterator[Passage]:
     for passage_id in dict.fromkeys(sentence.passage.id for sentence in chosen):
         own = sorted((s for s in chosen if s.passage.id == passage_id), key=lambda s: s.span.start)
         passage = own[0].passage
-        gap = "; " if passage.metadata.get("front_matter") else "" if language(passage.text) == "zh" else " "
+        gap = "\n" if passage.metadata.get("front_matter") else "" if language(passage.text) == "zh" else " "
         yield replace(passage, title=_short_title(passage), text=gap.join(sentence.text for sentence in own))

@@ -24,7 +24,7 @@ _END = re.compile(
     r"""(?P<stop>[.!?]+["'”’)\]]*(?=\s|$))"""
     r"""|(?P<wide>[。！？；]+["'”’）)」』】》]*|…+["”’」』]*(?=[\s\u3000-\uffef]|$))"""
     r"""|(?P<heading>^[ \t]{0,3}\#{1,6}[ \t][^\n]*(?:\n|\Z))"""
-    r"""|(?P<gap>\n[ \t]*\n|\n(?=[ \t]*(?:[-*+•|>]|\d{1,3}[.)]|\#{1,6})[ \t]))""",
+    r"""|(?P<gap>\n[ \t]*\n|\n(?=[ \t]*(?:[-*+•|>]|\d{1,3}[.)]|\#{1,6})[ \t]|[a-z_]{1,30}:[ ]))""",
     re.MULTILINE,
 )
 _WORD_BEFORE = re.compile(r"[\w.]+\Z")
@@ -45,7 +45,7 @@ def sentences(text: str) -> Iterator[Span]:
     """The sentences of a text in order, white space at their edges left out.
 
     A sentence ends at `.`, `!`, `?` before white space (not after an abbreviation or an initial, not before a
-    small letter), at a Chinese full stop, at a blank line, around a heading, and before a list item or table row.
+    small letter), at a Chinese full stop, at a blank line, around a heading, and before a list item, a table row or a `key: value` line.
     """
     start = 0
     for match in _END.finditer(text):

@@ -52,6 +52,12 @@ def test_lines_of_front_matter_are_chosen_one_by_one() -> None:
     assert passage.text == "venue: ICML 2023"
 
 
+def test_lines_that_repeat_the_title_are_not_read() -> None:
+    card = Passage(id="card", title="T", text="title: T\nurl: x\nvenue: V", metadata={"front_matter": True})
+    (passage,) = focus((card,), "title url venue")
+    assert passage.text == "venue: V"
+
+
 def test_nothing_gives_nothing() -> None:
     assert focus((), "q") == ()
     assert focus((LONG,), "q", tokens=0) == ()

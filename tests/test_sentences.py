@@ -25,6 +25,7 @@ def split(text: str) -> list[str]:
         ("He said “no.” Then left.", ["He said “no.”", "Then left."]),
         ("# Title\n\nText here.", ["# Title", "Text here."]),
         ("- one\n- two", ["- one", "- two"]),
+        ("venue: ICML\nlicence: MIT", ["venue: ICML", "licence: MIT"]),
         ("1. First thing\n2. Second thing", ["1. First thing", "2. Second thing"]),
         ("", []),
         (" \n ", []),
