@@ -44,8 +44,9 @@ class Span(NamedTuple):
 def sentences(text: str) -> Iterator[Span]:
     """The sentences of a text in order, white space at their edges left out.
 
-    A sentence ends at `.`, `!`, `?` before white space (not after an abbreviation or an initial, not before a
-    small letter), at a Chinese full stop, at a blank line, around a heading, and before a list item, a table row or a `key: value` line.
+    A sentence ends at `.`, `!`, `?` before white space (not after an abbreviation or an initial, not before a small
+    letter), at a Chinese full stop, at a blank line, around a heading, and before a list item, a table row or a line
+    of front matter (`key: value`).
     """
     start = 0
     for match in _END.finditer(text):
