@@ -14,8 +14,8 @@ OTHER = Passage(id="flan", title="Flan", text="The Flan Collection holds 1,836 t
 ZH = Passage(id="zh", title="MusicLM", text="GPT-2 大约用 300 亿个标记训练。它很小。它也很老。")
 
 
-def test_the_sentence_that_shares_rare_words_with_the_question_comes_first() -> None:
-    (passage, *_) = focus((OTHER, LONG), "Which retriever and which LM?", tokens=22)
+def test_the_sentence_that_shares_rare_words_with_the_question_comes_last() -> None:
+    (*_, passage) = focus((OTHER, LONG), "Which retriever and which LM?", tokens=22)
     assert passage.id == "dsp"
     assert passage.text == "The retriever is ColBERTv2 and the LM is GPT-3.5."
 
@@ -33,7 +33,7 @@ def test_what_is_kept_of_a_passage_is_still_that_passage() -> None:
 
 
 def test_without_shared_words_the_first_passages_win() -> None:
-    assert focus((OTHER, LONG), "zzz", tokens=16)[0].id == "flan"
+    assert focus((OTHER, LONG), "zzz", tokens=16)[-1].id == "flan"
 
 
 def test_chinese_sentences_are_chosen_and_joined_without_blanks() -> None:
