@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dsp.journal import Journal
     from dsp.lm.connect import connect
     from dsp.lm.protocol import LM, Completion, Reply, Request
+    from dsp.phrases import echoes, phrase
     from dsp.predict import branch, ensemble, generate, generate_many
     from dsp.runner import Prediction, replay, run
     from dsp.search import condense, distinct, is_nothing, retrieve, retrieve_fused
@@ -52,6 +53,7 @@ __all__ = [
     "connect",
     "crossval",
     "distinct",
+    "echoes",
     "ensemble",
     "fields",
     "focus",
@@ -64,6 +66,7 @@ __all__ = [
     "maximum",
     "most_common",
     "open_index",
+    "phrase",
     "rank",
     "replay",
     "retrieve",
@@ -88,6 +91,7 @@ _HOMES = {
     "dsp.journal": "Journal",
     "dsp.lm.connect": "connect",
     "dsp.lm.protocol": "LM Completion Reply Request",
+    "dsp.phrases": "echoes phrase",
     "dsp.predict": "branch ensemble generate generate_many",
     "dsp.runner": "Prediction replay run",
     "dsp.search": "condense distinct is_nothing retrieve retrieve_fused",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from dsp.errors import TemplateError
-from dsp.template import Field, numbered_passages
+from dsp.template import Field, bare_passages, numbered_passages
 from dsp.wording import shielded
 
 
@@ -12,9 +12,11 @@ def question(label: str = "Question:", desc: str = "the question to be answered"
     return Field(name="question", label=label, desc=desc)
 
 
-def context(label: str = "Context:", desc: str = "passages that may contain relevant facts") -> Field:
-    """The passages that the prompt shows, numbered from 1."""
-    return Field(name="context", label=label, desc=desc, line=False, show=numbered_passages)
+def context(
+    label: str = "Context:", desc: str = "passages that may contain relevant facts", *, bare: bool = False
+) -> Field:
+    """The passages that the prompt shows, numbered from 1; `bare` leaves out the paper's quotation marks."""
+    return Field(name="context", label=label, desc=desc, line=False, show=bare_passages if bare else numbered_passages)
 
 
 def history(label: str = "Conversation:", desc: str = "what was said before") -> Field:

@@ -42,9 +42,18 @@ def one_value(value: object, labels: Sequence[str]) -> str:
 
 def numbered_passages(passages: object, labels: Sequence[str]) -> str:
     """Passages as lines `[1] «title | text»`; a citation `[1]` refers to this number."""
+    return "\n".join(f"[{number}] «{text}»" for number, text in enumerate(_shown(passages), start=1))
+
+
+def bare_passages(passages: object, labels: Sequence[str]) -> str:
+    """Passages as lines `[1] title | text`, without the quotation marks of the paper's layout: fewer tokens."""
+    return "\n".join(f"[{number}] {text}" for number, text in enumerate(_shown(passages), start=1))
+
+
+def _shown(passages: object) -> list[str]:
     if isinstance(passages, str) or not isinstance(passages, Sequence):
         raise TemplateError(f"a context is a sequence of passages, not {type(passages).__name__}; pass (passage,)")
-    return "\n".join(f"[{number}] «{shielded(passage_text(p))}»" for number, p in enumerate(passages, start=1))
+    return [shielded(passage_text(passage)) for passage in passages]
 
 
 def passage_text(passage: Passage | str) -> str:

@@ -4,11 +4,11 @@ Source: the baseline of Khattab et al. 2022 (arXiv 2212.14024, §3.4).
 Cost: 1 LM call, 1 completion, 1 retrieval.
 """
 
-from dsp import Demos, Example, Passage, Template, fields, focus, generate, retrieve
+from dsp import Demos, Example, Passage, Template, fields, focus, generate, phrase, retrieve
 
 QA = Template(
     "Answer each question with a short phrase copied from its context.",
-    inputs=(fields.context(), fields.question()),
+    inputs=(fields.context(bare=True), fields.question()),
     outputs=(fields.answer(),),
     compact=True,
 )
@@ -53,4 +53,5 @@ INVENTED = Demos(
 def retrieve_then_read(question: str, *, demos: Demos = INVENTED, k: int = 16, tokens: int = 300) -> Example:
     """Answer from the sentences, about `tokens` tokens in all, that bear on the question in the k passages it finds."""
     context = focus(retrieve(question, k=k), question, tokens=tokens)
-    return generate(QA, Example(question=question, context=context, demos=demos), stage="answer", max_tokens=40)
+    x = generate(QA, Example(question=question, context=context, demos=demos), stage="answer", max_tokens=40)
+    return x.but(answer=phrase(x.answer, question))

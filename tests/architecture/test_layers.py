@@ -17,8 +17,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("types", "errors"),
     (
         "answers", "calls", "catalog", "citations", "configuration", "database", "environment", "evidence", "fields",
-        "flights", "journal", "ledger", "matching", "numbers", "reading", "recording", "redaction", "remote", "retries",
-        "rows", "sentences", "tables", "template", "terms", "transport", "wording", "words",
+        "flights", "journal", "ledger", "matching", "numbers", "phrases", "reading", "recording", "redaction", "remote",
+        "retries", "rows", "sentences", "tables", "template", "terms", "transport", "wording", "words",
     ),
     ("lm", "index"),
     ("crowd", "demos", "health", "overview", "settings", "trace", "testing"),
