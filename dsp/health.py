@@ -13,7 +13,6 @@ from dsp.configuration import Configuration, is_local
 from dsp.errors import DSPError, IntegrityError, ModelCorrupt
 from dsp.journal import Journal
 from dsp.lm.models import Store
-from dsp.lm.weights import DEFAULT
 from dsp.overview import built_index
 
 State: TypeAlias = Literal["ok", "note", "problem"]
@@ -92,7 +91,7 @@ def _models(store: Store) -> Iterator[Finding]:
         yield Finding(area="models", state="problem", text=text, mend="dsp models pull")
     elif best not in store.installed():
         size = f"{store.models[best].size / 1e6:,.0f} MB"
-        text = f"{best} ({size}) gives better answers than {DEFAULT} and takes longer"
+        text = f"{best} ({size}) gives better answers than {store.installed()[0]} and takes longer"
         yield Finding(area="models", state="note", text=text, mend=f"dsp models pull {best}, then --lm embedded:{best}")
 
 

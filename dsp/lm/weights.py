@@ -10,7 +10,7 @@ from typing import Any
 
 from dsp.errors import UnknownName
 
-DEFAULT = "qwen2.5-coder-0.5b"
+DEFAULT = "qwen2.5-coder-1.5b"
 _TABLE = Path(__file__).with_name("models.toml")
 
 
