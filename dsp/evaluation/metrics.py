@@ -35,6 +35,41 @@ from dsp.evaluation.hotpot import (
 )
 from dsp.evaluation.ranking import all_gold, ndcg, recall, reciprocal_rank
 
+__all__ = [
+    "AT_K",
+    "METRICS",
+    "Metric",
+    "all_gold",
+    "citation_precision",
+    "citation_recall",
+    "cmrc_exact_match",
+    "cmrc_f1",
+    "exact_match",
+    "f1",
+    "find_metric",
+    "hotpot_exact_match",
+    "hotpot_f1",
+    "hotpot_precision",
+    "hotpot_recall",
+    "joint_exact_match",
+    "joint_f1",
+    "ndcg",
+    "nf1",
+    "nq_exact_match",
+    "passage_match",
+    "precision",
+    "qrecc_f1",
+    "recall",
+    "reciprocal_rank",
+    "refusal",
+    "squad_exact_match",
+    "squad_f1",
+    "supporting_exact_match",
+    "supporting_f1",
+    "trivia_exact_match",
+    "trivia_f1",
+]
+
 ANSWER = ("prediction", "answers")
 FACTS = ("predicted_facts", "facts")
 RANKING = ("ranking", "gold")

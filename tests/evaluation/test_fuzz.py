@@ -1,11 +1,12 @@
 """Each answer metric against its official rule stated again, on pairs that no one chose."""
 
+import math
 import random
 
 import pytest
 
 from dsp.evaluation.hotpot import answer_scores, fact_scores
-from dsp.evaluation.metrics import METRICS
+from dsp.evaluation.metrics import METRICS, find_metric
 from tests.evaluation import official
 
 FULL = pytest.param(10_000, marks=pytest.mark.slow)
@@ -93,3 +94,28 @@ def test_precision_equals_the_rule(count: int) -> None:
             said, wanted = official.squad(prediction), official.squad(answer)
             expected.append(float(said == wanted) if not said or not wanted else official.prf(said, wanted)[0])
         assert METRICS["precision"].function(prediction, answers) == max(expected), (prediction, answers)
+
+
+@pytest.mark.parametrize("count", [300, FULL])
+def test_rankings_equal_the_rules(count: int) -> None:
+    random_ = random.Random(count)
+    names = [f"d{n}" for n in range(12)]
+    for _ in range(count):
+        ranking = [random_.choice(names) for _ in range(random_.randrange(10))]
+        grades = {name: random_.randrange(4) for name in random_.sample(names, random_.randrange(1, 6))}
+        grades[random_.choice(names)] = random_.randrange(1, 4)
+        k = random_.randrange(1, 12)
+        top = [name for place, name in enumerate(ranking) if name not in ranking[:place]][:k]
+        relevant = {name for name, grade in grades.items() if grade}
+        gains = [grades.get(name, 0) / math.log2(place + 2) for place, name in enumerate(top)]
+        best = [grade / math.log2(place + 2) for place, grade in enumerate(sorted(grades.values(), reverse=True)[:k])]
+        first = next((place + 1 for place, name in enumerate(top) if name in relevant), 0)
+        expected = {
+            "recall": len(relevant & set(top)) / len(relevant),
+            "all_gold": float(relevant <= set(top)),
+            "mrr": 1 / first if first else 0.0,
+            "ndcg": sum(gains) / sum(best),
+        }
+        for name, value in expected.items():
+            score = find_metric(f"{name}@{k}").score({"ranking": ranking, "gold": grades})
+            assert score == pytest.approx(value, abs=1e-12), (name, k, ranking, grades)
