@@ -118,15 +118,18 @@ def annotate(
     k: int | None = None,
     tries: int = 1,
     temperature: float = 0.7,
+    raw: Sequence[Example] | None = None,
     teacher: LM | None = None,
     at_once: int = 1,
+    told: Callable[[int, int], None] | None = None,
     **parameters: Any,
 ) -> Annotation:
     """Run the program on training questions and keep the runs that the judge accepts, the first k. Paper §2.2.
 
-    Each run sees the other training examples as raw demonstrations. A rejected question is tried again with fresh
-    samples, `tries` times in all. A run that fails, or a judge that does, is counted with its reason. With a journal
-    in force a second call pays for no recorded request again.
+    Each run sees the other training examples as raw demonstrations, or those of `raw`; where `raw` is empty, what the
+    program shows by default. A rejected question is tried again with fresh samples, `tries` times in all. A run that
+    fails, or a judge that does, is counted with its reason. `told` hears how many questions are done, of how many.
+    With a journal in force a second call pays for no recorded request again.
     Raises UsageError where ids or questions stand twice, or where nothing at all was accepted.
     """
     checked(train)
@@ -136,18 +139,22 @@ def annotate(
     rejected: list[Example] = []
     failed: Counter[str] = Counter()
 
+    shown = tuple(train if raw is None else raw)
+
     def attempt(example: Example) -> Annotated | None:
-        return _attempts(program, example, train, judge, tries, temperature, parameters)
+        return _attempts(program, example, shown, judge, tries, temperature, parameters)
 
     with using(lm=teacher):
         outcomes = each(attempt, train, at_once=at_once)
-        for example, outcome in zip(train, outcomes, strict=False):
+        for number, (example, outcome) in enumerate(zip(train, outcomes, strict=False), start=1):
             if isinstance(outcome, Annotated):
                 accepted.append(outcome)
             elif isinstance(outcome, Exception):
                 failed[f"{type(outcome).__name__}: {outcome}"] += 1
             else:
                 rejected.append(example)
+            if told is not None:
+                told(number, len(train))
             if k is not None and len(accepted) >= k:
                 break
     tried = len(accepted) + len(rejected) + sum(failed.values())
@@ -182,17 +189,17 @@ def checked(train: Sequence[Example]) -> None:
 def _attempts(
     program: Callable[..., Example] | LoadedProgram | str,
     example: Example,
-    train: Sequence[Example],
+    shown: Sequence[Example],
     judge: Judge,
     tries: int,
     temperature: float,
     parameters: Mapping[str, Any],
 ) -> Annotated | None:
     """The first run that the judge accepts: greedy first, then sampled; None where it accepts none."""
-    demos = Demos(raw=all_but(train, example))
+    raw: dict[str, Any] = {"demos": Demos(raw=all_but(shown, example))} if shown else {}
     for attempt in range(tries):
         with using(lm=BranchedLM(lm_in_force(), attempt, temperature) if attempt else None):
-            prediction = run(program, str(example.question), demos=demos, **parameters)
+            prediction = run(program, str(example.question), **raw, **parameters)
         value = judge(prediction, example)
         if value:
             return Annotated(example=example, prediction=prediction, attempt=attempt, value=float(value))

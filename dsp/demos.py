@@ -10,14 +10,14 @@ from dsp.types import JSON, Demos, Example, Passage
 
 def demos_json(demos: Demos) -> dict[str, JSON]:
     """The demonstrations, whole. Raises UsageError for a field that is no text, number, passage or list of these."""
-    worked: dict[str, JSON] = {stage: [_example(x) for x in examples] for stage, examples in demos.worked.items()}
-    return {"raw": [_example(x) for x in demos.raw], "worked": worked}
+    worked: dict[str, JSON] = {stage: [example_json(x) for x in examples] for stage, examples in demos.worked.items()}
+    return {"raw": [example_json(x) for x in demos.raw], "worked": worked}
 
 
 def demos_from(record: Mapping[str, Any]) -> Demos:
     """The demonstrations that `demos_json` wrote."""
-    worked = {stage: tuple(map(_example_from, rows)) for stage, rows in record["worked"].items()}
-    return Demos(raw=tuple(map(_example_from, record["raw"])), worked=worked)
+    worked = {stage: tuple(map(example_from, rows)) for stage, rows in record["worked"].items()}
+    return Demos(raw=tuple(map(example_from, record["raw"])), worked=worked)
 
 
 def parameters_json(parameters: Mapping[str, Any]) -> dict[str, JSON]:
@@ -35,7 +35,8 @@ def parameters_from(record: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _example(x: Example) -> JSON:
+def example_json(x: Example) -> JSON:
+    """An example, whole."""
     return {name: _value(name, value) for name, value in x.fields().items()}
 
 
@@ -51,7 +52,8 @@ def _value(name: str, value: object) -> JSON:
     )
 
 
-def _example_from(row: Mapping[str, Any]) -> Example:
+def example_from(row: Mapping[str, Any]) -> Example:
+    """The example that `example_json` wrote."""
     return Example(**{name: _value_from(value) for name, value in row.items()})
 
 

@@ -10,6 +10,7 @@ from dsp.errors import Busy, IntegrityError, StorageError
 from dsp.index.protocol import Retriever, describe_search, hits_json
 from dsp.journal import Journal
 from dsp.lm.protocol import LM, Reply, Request, Style, reply_calls
+from dsp.template import Template
 from dsp.types import JSON, Example, Hit
 
 
@@ -71,6 +72,7 @@ class Step:
 
     stage: str
     example: Example
+    template: Template
 
 
 def steps(spoken: Sequence[tuple[Request, Reply]], final: Example) -> tuple[Step, ...]:
@@ -88,7 +90,8 @@ def steps(spoken: Sequence[tuple[Request, Reply]], final: Example) -> tuple[Step
             continue
         agreeing = [w for w in complete if any(final.get(name) == value for name, value in w.items())]
         inputs = {f.name: request.example.get(f.name) for f in request.template.inputs}
-        found.append(Step(stage=request.stage, example=Example(**inputs, **(agreeing or complete)[0])))
+        example = Example(**inputs, **(agreeing or complete)[0])
+        found.append(Step(stage=request.stage, example=example, template=request.template))
     return tuple(found)
 
 

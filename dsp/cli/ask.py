@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -25,6 +26,9 @@ def ask(
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the program; repeatable.")
     ] = None,
+    demos: Annotated[
+        Path | None, typer.Option("--demos", metavar="FILE", help="Demonstrations that `dsp demos annotate` wrote.")
+    ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 1 where a claim has no quote that was found.")
     ] = False,
@@ -46,9 +50,10 @@ def ask(
     asked = question_text(question)
     chosen = configured(program=program, index=index, lm=lm, base_url=base_url, k=k, mode=mode)
     if no_call:
-        _show_first_prompt(asked, chosen, settings or (), json=json)
+        _show_first_prompt(asked, chosen, settings or (), demos, json=json)
     else:
-        _answer(asked, chosen, settings or (), Shown(json=json, trace=trace, prompts=show_prompt, strict=strict))
+        shown = Shown(json=json, trace=trace, prompts=show_prompt, strict=strict)
+        _answer(asked, chosen, settings or (), demos, shown)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,10 +66,11 @@ class Shown:
     strict: bool
 
 
-def _answer(question: str, chosen: "Configuration", settings: Sequence[str], shown: Shown) -> None:
+def _answer(question: str, chosen: "Configuration", settings: Sequence[str], demos: Path | None, shown: Shown) -> None:
     from dsp.cli import answer, crossings
     from dsp.cli.document import kept_clean, print_document
     from dsp.cli.doors import open_journal, open_lm, open_retriever
+    from dsp.cli.parameters import demonstrations
     from dsp.cli.progress import waiting
     from dsp.cli.terminal import note
     from dsp.runner import run
@@ -72,6 +78,7 @@ def _answer(question: str, chosen: "Configuration", settings: Sequence[str], sho
 
     with kept_clean(shown.json):
         loaded, parameters = _program(chosen, settings)
+        parameters |= demonstrations(demos, loaded, question)
         lm = open_lm(chosen)
         _warm(lm)
         retriever = open_retriever(chosen)
@@ -92,15 +99,19 @@ def _answer(question: str, chosen: "Configuration", settings: Sequence[str], sho
         answer.require_found(prediction)
 
 
-def _show_first_prompt(question: str, chosen: "Configuration", settings: Sequence[str], *, json: bool) -> None:
+def _show_first_prompt(
+    question: str, chosen: "Configuration", settings: Sequence[str], demos: Path | None, *, json: bool
+) -> None:
     from dsp.cli.crossings import show_prompt
     from dsp.cli.document import kept_clean, print_document
     from dsp.cli.doors import open_retriever
+    from dsp.cli.parameters import demonstrations
     from dsp.cli.terminal import note
     from dsp.lm.protocol import describe
 
     with kept_clean(json):
         loaded, parameters = _program(chosen, settings)
+        parameters |= demonstrations(demos, loaded, question)
         lm, request = _first_request(question, loaded, parameters, chosen, open_retriever(chosen))
     if request is None:
         note(f"The program {loaded.name} asked no language model.")

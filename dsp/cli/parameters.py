@@ -1,6 +1,7 @@
 """Parameters of a program as they come from a shell: `--set hops=3`, `--k 5`."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from dsp.catalog import LoadedProgram, parsed_parameters
@@ -29,3 +30,21 @@ def parameters_of(program: LoadedProgram, settings: Sequence[str], k: Setting) -
     if k.value is not None and "k" not in texts and (demanded or "k" in program.parameters):
         texts["k"] = str(k.value)
     return parsed_parameters(program, texts)
+
+
+def demonstrations(file: Path | None, program: LoadedProgram, question: str) -> dict[str, Any]:
+    """The parameter `demos` from a file, where one is named; what does not quite fit is warned of by name.
+
+    Raises UsageError where the question itself is among them, TemplateError where they do not fit the program.
+    """
+    if file is None:
+        return {}
+    from dsp.cli.terminal import line, note
+    from dsp.demo_set import load
+    from dsp.fitting import misfits, require_unseen
+
+    found = load(file)
+    require_unseen(found, question, str(file))
+    for warning in misfits(found, program):
+        note(f"Warning: {line(warning)}")
+    return {"demos": found.demos}

@@ -23,7 +23,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("lm", "index"),
     ("crowd", "demos", "health", "overview", "settings", "trace", "testing"),
     ("runner",),
-    ("completions", "demonstrate", "fusion", "grounding", "judges", "search", "predict"),
+    (
+        "completions", "demo_differences", "demo_set", "demonstrate", "finetuning", "fitting", "fusion", "grounding",
+        "judges", "predict", "search",
+    ),
     ("evaluation",),
     ("__init__",),
     ("cli", "__main__"),

@@ -1,0 +1,151 @@
+"""Annotates for a shell, and shows, checks and writes what came of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dsp.cli.terminal import bold, dim, line, note, say
+from dsp.errors import ConditionFailed, Partial, UsageError
+from dsp.types import JSON, Example
+
+if TYPE_CHECKING:
+    from dsp.catalog import LoadedProgram
+    from dsp.configuration import Configuration
+    from dsp.demo_set import DemoSet
+    from dsp.demonstrate import Annotation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """How training questions are to be annotated."""
+
+    judge: str
+    k: int
+    tries: int
+    temperature: float
+    raw: int
+    seed: int
+
+
+def annotated(
+    chosen: "Configuration", train: Path, output: Path, wanted: Wanted, settings: Sequence[str], *, over: bool
+) -> "Annotation":
+    """Run the program on the training questions and write the file; what cannot work is refused at once."""
+    from dsp.catalog import load_program
+    from dsp.cli import doors
+    from dsp.cli.parameters import parameters_of
+    from dsp.cli.progress import progress
+    from dsp.demo_set import demo_set, save
+    from dsp.demonstrate import annotate, sample
+    from dsp.judges import judge_named
+    from dsp.settings import using
+
+    judge, examples = judge_named(wanted.judge), questions(train)
+    loaded = load_program(chosen.text("program"))
+    parameters = parameters_of(loaded, settings, chosen.settings["k"])
+    _check(loaded, output, over=over)
+    raw = sample(examples, wanted.raw, seed=wanted.seed)
+    lm, retriever = doors.open_lm(chosen), doors.open_retriever(chosen)
+    with using(lm=lm, retriever=retriever, journal=doors.open_journal()), progress() as report:
+        annotation = annotate(
+            loaded,
+            examples,
+            judge=judge,
+            k=wanted.k,
+            tries=wanted.tries,
+            temperature=wanted.temperature,
+            raw=raw,
+            told=lambda done, total: report("annotating", done, total),
+            **parameters,
+        )
+    more: dict[str, JSON] = {
+        "tries": wanted.tries,
+        "temperature": wanted.temperature,
+        "seed": wanted.seed,
+        "parameters": parameters,
+        "train": {"name": train.name, "questions": len(examples)},
+    }
+    found = demo_set(annotation, program=loaded, lm=lm, retriever=retriever, judge=wanted.judge, raw=raw, **more)
+    save(found, output, over=over)
+    return annotation
+
+
+def require_all_done(annotation: "Annotation") -> None:
+    """Raise Partial where runs failed: what they failed with is in the report."""
+    failed = sum(annotation.failed.values())
+    if failed:
+        reason = max(annotation.failed, key=lambda reason: annotation.failed[reason])
+        raise Partial(f"{failed} runs failed, most often with {reason}; the demonstrations of the others are written")
+
+
+def questions(path: Path) -> list[Example]:
+    """The questions of a file: rows with `id`, `question`, `answers`; UsageError names the row that lacks one."""
+    from dsp.evaluation.questions import Columns, Keep, read_questions, texts
+    from dsp.rows import Row, read_rows
+
+    def history(row: Row) -> Mapping[str, Sequence[str]]:
+        return {"history": texts(row.values["history"])} if "history" in row.values else {}
+
+    return read_questions(read_rows(path), Columns(id=("id",)), Keep(), str(path), path.stem, history)
+
+
+def show_demos(found: "DemoSet") -> None:
+    """The demonstrations on standard output: first their origin, then each with its stages."""
+    from dsp.demo_differences import flat
+    from dsp.template import one_value
+
+    for name, value in flat(found.origin).items():
+        say(f"{line(name)}: {line(value)}")
+    for demo in found.worked:
+        say("\n", bold(f"{line(demo.id)}  {line(demo.question)}"))
+        gold = ", ".join(map(line, demo.answers))
+        how = f"judge {demo.value:g}, try {demo.attempt + 1}, run {demo.run or '-'}"
+        say(f"  {line(demo.answer)}  (gold: {gold}; {how})")
+        for query, ids in demo.searches:
+            say(dim(f"  search “{line(query)}” → {line(', '.join(ids)) or 'nothing'}"))
+        for step in demo.steps:
+            for name, value in step.outputs.fields().items():
+                say(f"  {line(step.stage)}: {line(name)} = {line(one_value(value, ()))}")
+    if found.raw:
+        say("\n", bold("raw"))
+    for example in found.raw:
+        say(f"  {line(str(example.get('id', '')))}  {line(str(example.question))}")
+
+
+def program_of(found: "DemoSet", named: str | None) -> "LoadedProgram":
+    """The program that is named, or else the one that made the demonstrations."""
+    from dsp.catalog import load_program
+
+    return load_program(named or str(found.origin["program"]["name"]))
+
+
+def verified(found: "DemoSet", file: Path, program: str | None, against: Path | None) -> None:
+    """Raise where the demonstrations do not fit the program or show a question of `against`; warnings raise as well."""
+    from dsp.fitting import misfits, require_unseen
+
+    warnings = misfits(found, program_of(found, program))
+    for question in questions(against) if against else ():
+        require_unseen(found, str(question.question), str(file))
+    for warning in warnings:
+        note(f"Warning: {line(warning)}")
+    if warnings:
+        raise ConditionFailed(f"{file} is as it was written, but may not fit: {warnings[0]}")
+
+
+def write_rows(path: Path, rows: Sequence[JSON]) -> None:
+    """Write one JSON value a line, and say so."""
+    import json
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    note(f"Wrote {path}: {len(rows)} rows.")
+
+
+def _check(loaded: "LoadedProgram", output: Path, *, over: bool) -> None:
+    if "demos" not in loaded.parameters:
+        raise UsageError(f"{loaded.name} takes no demonstrations; give it a parameter `demos: Demos = NO_DEMOS`")
+    if output.exists() and not over:
+        raise UsageError(f"there is a file {output} already; name another one, or write over it with --force")
+    if not output.absolute().parent.is_dir():
+        raise UsageError(f"there is no folder {output.parent} for {output.name}; create it first")
