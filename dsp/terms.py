@@ -19,6 +19,7 @@ _ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth el
 _NUMBER_OF = {ordinal: str(number) for number, ordinal in enumerate(_ORDINALS, start=1)}
 _CHINESE_ORDINAL = re.compile("第([一二三四五六七八九]?)(十?)([一二三四五六七八九]?)(?=[^一二三四五六七八九十百千万])")
 _CHINESE_DIGITS = "零一二三四五六七八九"
+_VOICED = "\u3099\u309a"  # the marks that make ba of ha in kana: other letters, not accents
 _ENDINGS = ("ation", "ator", "ment", "ion", "al", "er", "or", "at", "iv")
 _SHORTEST_ROOT = 5
 _LONGEST = 64
@@ -54,7 +55,8 @@ def _plain(text: str) -> str:
     if text.isascii():
         return text
     letters = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", text))
-    return unicodedata.normalize("NFC", "".join(c for c in letters if unicodedata.category(c) != "Mn"))
+    kept = (c for c in letters if unicodedata.category(c) != "Mn" or c in _VOICED)
+    return unicodedata.normalize("NFC", "".join(kept))
 
 
 def _in_digits(ordinal: re.Match[str]) -> str:

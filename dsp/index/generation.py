@@ -12,7 +12,7 @@ from dsp.errors import IndexCorrupt, StorageError
 from dsp.index.storage import CURRENT, GENERATION, MANIFEST, share
 
 # Raised when what a build writes changes, in form or in meaning (terms, indexed text): older generations are rebuilt.
-SCHEMA = 4
+SCHEMA = 5
 _LARGEST_MANIFEST = 64 * 2**20
 # Beyond this a generation is hashed once in a process, for as long as no file's size or times change (1.3 s a GiB).
 _ALWAYS_HASHED = 256 * 2**20
@@ -109,9 +109,11 @@ def _manifest(folder: Path, name: str, descriptor: int, sha256: str) -> dict[str
     if os.fstat(descriptor).st_size > _LARGEST_MANIFEST:
         raise _corrupt(folder.name, f"{name}/{MANIFEST}", "is far too large")
     text = os.pread(descriptor, _LARGEST_MANIFEST, 0)
-    if hashlib.sha256(text).hexdigest() != sha256:
-        raise _corrupt(folder.name, f"{name}/{MANIFEST}", "is not the one that was published")
+    if _sha256_of(text) != sha256:
+        raise _corrupt(folder.name, f"{name}/{MANIFEST}", "is not the one that CURRENT names")
     manifest: dict[str, Any] = json.loads(text)
+    if any("/" in file or file.startswith(".") for file in manifest["files"]):
+        raise _corrupt(folder.name, f"{name}/{MANIFEST}", "names a file elsewhere")
     return manifest
 
 
@@ -133,6 +135,10 @@ def _verify(folder: Path, name: str, manifest: Mapping[str, Any], files: Mapping
 def _state(descriptor: int) -> tuple[int, ...]:
     s = os.fstat(descriptor)
     return s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns
+
+
+def _sha256_of(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _sha256(descriptor: int) -> str:

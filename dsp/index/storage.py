@@ -155,7 +155,9 @@ class Draft:
         return name
 
     def discard(self) -> None:
-        """Throw the draft away, where it was not published."""
+        """Throw the draft away, unless it is in force already."""
+        if _named(self._folder) == self.path.name:
+            return
         shutil.rmtree(self.path, ignore_errors=True)
         with suppress(OSError):
             (self._folder / f"{_DRAFT}{CURRENT}").unlink(missing_ok=True)
@@ -203,11 +205,17 @@ def _in_use(generation: Path) -> bool:
     return False
 
 
+def _named(folder: Path) -> str:
+    """The generation that CURRENT names; empty where there is none."""
+    try:
+        return (folder / CURRENT).read_text(errors="replace")[:200].partition(" ")[0]
+    except OSError:
+        return ""
+
+
 def _newest(folder: Path) -> int:
     """The highest number that a generation of this index ever had, as far as the folder tells."""
-    pointer = folder / CURRENT
-    named = pointer.read_text(errors="replace")[:100] if pointer.exists() else ""
-    texts = [p.name for p in folder.iterdir()] + [named]
+    texts = [p.name for p in folder.iterdir()] + [_named(folder)]
     return max((int(m.group(1)) for m in map(GENERATION.match, texts) if m), default=0)
 
 

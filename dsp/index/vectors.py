@@ -1,6 +1,7 @@
 """The vectors of an index and the search among them: the only file that imports FAISS."""
 
 import os
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
@@ -85,12 +86,12 @@ def build(vectors: "Floats", factory: str, metric: str) -> Vectors:
         if len(vectors):
             if not index.is_trained:
                 index.train(vectors)
-            index.add(vectors)
+            _add(index, vectors)
+        _search_widely(index)
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).strip().splitlines()[-1].strip()
+        what = f"{factory!r} over {len(vectors)} vectors of {vectors.shape[1]} numbers"
         raise UsageError(
-            f"FAISS cannot build {factory!r} over {len(vectors)} vectors of {vectors.shape[1]} numbers: {reason}; "
-            'choose another factory, such as "Flat", in the recipe'
+            f'FAISS cannot build {what}: {_reason(error)}; choose another factory, such as "Flat", in the recipe'
         ) from error
     return Vectors(index)
 
@@ -103,13 +104,38 @@ def read(source: Callable[[int], bytes], size: int) -> Vectors:
     try:
         return Vectors(faiss.read_index(faiss.PyCallbackIOReader(source)))
     except (RuntimeError, MemoryError) as error:
-        reason = str(error).strip().splitlines()[-1].strip()
-        raise IndexCorrupt(f"FAISS does not read the index: {reason}; build it again") from error
+        raise IndexCorrupt(f"FAISS does not read the index: {_reason(error)}; build it again") from error
 
 
 def is_exact(factory: str) -> bool:
     """Whether an index of this factory string keeps its vectors as they were given."""
     return factory == "Flat"
+
+
+def _add(index: Any, vectors: "Floats") -> None:
+    """Add the rows; an index that maps ids gets their positions as ids."""
+    import numpy as np
+
+    if isinstance(index, _faiss().IndexIDMap):
+        index.add_with_ids(vectors, np.arange(len(vectors)))
+    else:
+        index.add(vectors)
+
+
+def _search_widely(index: Any) -> None:
+    """FAISS looks into one cell of an inverted file by default and misses most; look into an eighth, at least eight."""
+    faiss = _faiss()
+    ivf = faiss.try_extract_index_ivf(index)
+    if ivf is not None:
+        ivf.nprobe = min(ivf.nlist, max(8, ivf.nlist // 8))
+    if isinstance(index, faiss.IndexHNSW):
+        index.hnsw.efSearch = 64
+
+
+def _reason(error: BaseException) -> str:
+    """What FAISS says, without the function and the file in which it says it."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return re.sub(r"^Error in .* at \S+:\d+: (?:Error: )?", "", lines[-1].strip())
 
 
 def _checked(scores: "Floats", positions: "Ids", count: int) -> Nearest:
