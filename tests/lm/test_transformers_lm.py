@@ -135,11 +135,12 @@ def test_samples_follow_the_softmax(tmp_path: Path, home: Path) -> None:
     checkpoint.model.lm_head.weight = torch.nn.Parameter(checkpoint.model.lm_head.weight * 40)
     (drawn,) = texts(lm, asked(n=2000, temperature=2.0, max_tokens=1))
     counts = Counter(drawn)
-    expected = (logits / 2.0).softmax(-1)
-    for token in expected.topk(3).indices.tolist():
-        p = expected[token].item()
+    expected: Counter[str] = Counter()  # by text: several tokens may be parts of characters and look alike
+    for token, p in enumerate((logits / 2.0).softmax(-1).tolist()):
+        expected[checkpoint.tokenizer.decode([token]).partition("\n")[0]] += p
+    for text, p in expected.most_common(3):
         spread = 5 * math.sqrt(p * (1 - p) / 2000)
-        assert counts[checkpoint.tokenizer.decode([token])] / 2000 == pytest.approx(p, abs=spread)
+        assert counts[text] / 2000 == pytest.approx(p, abs=spread)
 
 
 def test_a_batch_gives_what_each_request_gives_alone(lm: TransformersLM) -> None:
