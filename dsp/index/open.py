@@ -54,6 +54,8 @@ def find_index(name_or_path: str | Path, home: Path) -> tuple[str, Recipe | None
     The recipe is None for an index that another version of dsp built. Raises UnknownName.
     """
     text = str(name_or_path)
+    if not text:
+        raise UsageError("an index needs a name, or the path of a recipe or of documents")
     built = index_names(home)
     if isinstance(name_or_path, Path) or not (is_bare(text) or text in built):
         path = Path(text).expanduser()
