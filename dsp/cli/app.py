@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dsp.cli import ask, config, demos, doctor, index, models, replay, runs, search, shelves, show
+from dsp.cli import ask, config, demos, doctor, index, models, new, replay, runs, search, shelves, show
 
 app = typer.Typer(
     name="dsp",
@@ -41,6 +41,7 @@ app.command("search")(search.search)
 app.add_typer(index.app, name="index")
 app.add_typer(models.app, name="models")
 app.command("list")(shelves.list_shelves)
+app.add_typer(new.app, name="new")
 app.command("show")(show.show)
 app.add_typer(demos.app, name="demos")
 app.command("replay")(replay.replay)

@@ -18,7 +18,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "answers", "calls", "catalog", "citations", "configuration", "database", "environment", "evidence", "fields",
         "flights", "journal", "ledger", "matching", "numbers", "phrases", "reading", "recording", "redaction", "remote",
-        "retries", "rows", "sentences", "tables", "template", "terms", "transport", "wording", "words",
+        "retries", "rows", "sentences", "starts", "tables", "template", "terms", "transport", "wording", "words",
     ),
     ("lm", "index"),
     ("crowd", "demos", "health", "overview", "settings", "trace", "testing"),
