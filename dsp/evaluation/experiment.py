@@ -1,0 +1,120 @@
+"""What an evaluation is of: the questions, the programs and everything else that its scores depend on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from dsp.catalog import LoadedProgram
+from dsp.demos import parameters_json
+from dsp.errors import UsageError
+from dsp.evaluation.metrics import Metric, find_metric
+from dsp.evaluation.questions import fingerprint
+from dsp.index.protocol import Retriever
+from dsp.lm.protocol import LM
+from dsp.types import JSON, Example
+
+FORMAT = 1
+_OF_A_RUN = frozenset(("prediction", "cited_answer", "citations", "passages", "ranking", "history"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A program that takes part, with the parameters that it is run with."""
+
+    program: LoadedProgram
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The name under which its outcomes stand."""
+        return self.program.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """Programs, the questions they are asked, the doors they ask through, the metrics; the first is the baseline."""
+
+    benchmark: str
+    split: str
+    seed: int
+    questions: tuple[Example, ...]
+    entries: tuple[Entry, ...]
+    metrics: tuple[Metric, ...]
+    lm: LM | None = None
+    retriever: Retriever | None = None
+
+    def __post_init__(self) -> None:
+        names = [entry.name for entry in self.entries]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if not names or twice:
+            found = f"{twice[0]!r} is given twice" if twice else "none is given"
+            raise UsageError(f"an evaluation needs programs, each of them once; {found}")
+        if not self.metrics:
+            raise UsageError("no metric can be computed for these questions; give them answers or gold passages")
+
+    def header(self) -> dict[str, JSON]:
+        """All that tells this experiment from another, as a run folder keeps it."""
+        return {
+            "format": FORMAT,
+            "benchmark": self.benchmark,
+            "split": self.split,
+            "seed": self.seed,
+            "n": len(self.questions),
+            "questions": [str(question.id) for question in self.questions],
+            "fingerprint": fingerprint(self.questions),
+            "baseline": self.entries[0].name,
+            "programs": {
+                entry.name: {"sha256": entry.program.sha256, "parameters": parameters_json(entry.parameters)}
+                for entry in self.entries
+            },
+            "order": [entry.name for entry in self.entries],
+            "lm": None if self.lm is None else {"name": self.lm.name, "identity": dict(self.lm.identity)},
+            "retriever": None
+            if self.retriever is None
+            else {"name": self.retriever.name, "identity": dict(self.retriever.identity)},
+            "metrics": {metric.name: metric.version for metric in self.metrics},
+            "primary": primary(self.metrics),
+        }
+
+
+def primary(metrics: Sequence[Metric]) -> str:
+    """The metric by which a question counts as right: the first of 0 and 1 over answers, or else the first."""
+    binary = [m.name for m in metrics if m.binary and m.better == "higher" and "prediction" in m.needs]
+    return (binary or [metric.name for metric in metrics])[0]
+
+
+def fitting(names: Sequence[str], questions: Sequence[Example], *, demanded: bool) -> tuple[Metric, ...]:
+    """The metrics of these names that can be computed for the questions.
+
+    Raises UsageError for one that cannot where it was `demanded`, and UnknownName; otherwise it is left out.
+    """
+    there = _OF_A_RUN | {name for question in questions for name in question if question.get(name)}
+    found = []
+    for name in dict.fromkeys(names):
+        metric = find_metric(name)
+        missing = [need for need in metric.needs if need not in there and (need != "predicted_facts" or not demanded)]
+        if missing and demanded:
+            raise UsageError(f"{name} cannot be computed: no question has {', '.join(missing)}; leave it out")
+        if not missing:
+            found.append(metric)
+    return tuple(found)
+
+
+def changes(before: Mapping[str, Any], now: Mapping[str, Any], where: str = "") -> list[str]:
+    """The fields in which two headers differ, by dotted name, with what stood and stands there."""
+    found = []
+    for name in sorted({*before, *now}):
+        place = f"{where}{name}"
+        old, new = before.get(name), now.get(name)
+        if old == new:
+            continue
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            found += changes(old, new, f"{place}.")
+        else:
+            found.append(f"{place} (was {_short(old)}, is {_short(new)})")
+    return found
+
+
+def _short(value: object) -> str:
+    text = "missing" if value is None else repr(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"
