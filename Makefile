@@ -4,7 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 MODEL := .venv/.model
+INDEX := .venv/.index
 PYTEST := $(BIN)/python -m pytest
+IN_PARALLEL := -n auto --maxprocesses 4
 
 .PHONY: help ask setup check test test-slow test-shared bench docs wheel clean
 
@@ -15,7 +17,7 @@ ask: export QUESTION := $(value Q)
 ask: setup ## answer a question with citations: make ask Q="..."
 	@if [ -z "$$QUESTION" ]; then echo 'usage: make ask Q="your question"' >&2; exit 2; fi; $(BIN)/dsp ask -- "$$QUESTION"
 
-setup: $(READY) $(MODEL) ## create .venv, install what constraints.txt pins, pull the default model
+setup: $(READY) $(MODEL) $(INDEX) ## create .venv, install what constraints.txt pins, pull the default model, build the default index
 
 $(READY): pyproject.toml constraints.txt
 	@echo "setting up .venv (about 2 GB, a few minutes; once)" >&2
@@ -27,6 +29,9 @@ $(MODEL): $(READY)
 	@if $(BIN)/dsp models pull; then touch $@; else \
 	  echo "the default model could not be pulled; answers will be extractive until 'dsp models pull' succeeds" >&2; fi
 
+$(INDEX): $(READY)
+	@$(BIN)/dsp index build digest && touch $@
+
 check: $(READY) ## ruff, format, mypy --strict, architecture, docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -35,13 +40,13 @@ check: $(READY) ## ruff, format, mypy --strict, architecture, docs
 	$(BIN)/python docs/make_cli.py --check
 
 test: setup ## the default suite: offline, sockets closed
-	$(PYTEST)
+	$(PYTEST) $(IN_PARALLEL)
 
 test-slow: setup ## kill, fuzz and soak runs with their full counts
 	$(PYTEST) -m slow --timeout 3600
 
 test-shared: setup ## tests on the benchmark data beside the checkout (skipped with the reason where it is absent)
-	$(PYTEST) -m shared --timeout 1200
+	$(PYTEST) $(IN_PARALLEL) -m shared --timeout 1200
 
 bench: setup ## measurements, printed as ratios to a named baseline
 	$(BIN)/python -m tests.benchmarks

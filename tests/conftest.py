@@ -36,7 +36,12 @@ def digest_built(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Pa
     """A data folder with the default index, built once for all workers of a test session."""
     base = tmp_path_factory.getbasetemp()
     folder = (base if worker_id == "master" else base.parent) / "digest-built"
+    built_before = _REAL_HOME / "indexes" / "digest"
     with FileLock(f"{folder}.lock"):
+        if built_before.is_dir() and not folder.exists():  # opened below as any other: verified, rebuilt where stale
+            shutil.copytree(built_before, folder / "indexes" / "digest")
+            folder.chmod(0o700)
+            (folder / "indexes").chmod(0o700)
         open_index("digest", home=folder)
     return folder
 
