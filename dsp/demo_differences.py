@@ -30,8 +30,11 @@ def differences(first: DemoSet, second: DemoSet) -> list[Difference]:
             )
         else:
             found.extend(_between(a, b, f"demonstration {id_}, "))
-    raw = [" ".join(str(x.get("id", x.get("question"))) for x in one.raw) for one in (first, second)]
-    return [*found, *_between({"raw demonstrations": raw[0]}, {"raw demonstrations": raw[1]})]
+    raw = [
+        {f"raw demonstration {x.get('id', number)}": canonical(example_json(x)) for number, x in enumerate(one.raw)}
+        for one in (first, second)
+    ]
+    return [*found, *_between(raw[0], raw[1])]
 
 
 def _between(a: Mapping[str, str], b: Mapping[str, str], of: str = "") -> Iterator[Difference]:

@@ -279,6 +279,7 @@ def test_differences_are_told_one_by_one(dsp: Command, towns: Fakes, made: dict[
     assert "demonstration t-Bob: there → —" in done.out
     assert "demonstration t-Cid: — → there" in done.out
     assert "t-Ann" not in done.out
+    assert "raw demonstration t-Bob: — → {" in done.out
     found = dsp("demos", "diff", "--json", "demos.json", "other.json").json
     assert {"what": "demonstration t-Bob", "first": "there", "second": ""} in found
 
