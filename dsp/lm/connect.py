@@ -41,8 +41,9 @@ def connect(spec: str, *, home: Path | None = None, base_url: str | None = None,
     if not rest:
         raise UsageError(f"{spec!r} lacks a name; write it as {' or '.join(s for s in SPECS if s.startswith(kind))}")
     if kind == "gguf":
-        path = Path(rest).expanduser().absolute()
-        return EmbeddedLM(path, Store(home or environment.home()).sha256_of_own(path), name=spec)
+        path, store = Path(rest).expanduser().absolute(), Store(home or environment.home())
+        sha256 = store.sha256_of_own(path)
+        return EmbeddedLM(path, sha256, name=spec, prefixes=store.prefixes(sha256))
     if kind == "hf":
         from dsp.lm.transformers import TransformersLM
 
@@ -64,4 +65,4 @@ def embedded(name: str, store: Store) -> EmbeddedLM:
             f"the model {name} is not on this machine; run: dsp models pull {name} ({megabytes} MB), "
             "or use --lm extractive, which needs none"
         )
-    return EmbeddedLM(store.locate(name), model.sha256, name=f"embedded:{name}")
+    return EmbeddedLM(store.locate(name), model.sha256, name=f"embedded:{name}", prefixes=store.prefixes(model.sha256))

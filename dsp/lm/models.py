@@ -45,6 +45,10 @@ class Store:
         """Where the file of a model lies or would lie."""
         return self.folder / find_model(name, self.models).filename
 
+    def prefixes(self, sha256: str) -> Path:
+        """Where the evaluated beginnings of prompts lie that belong to the weights of that sha256."""
+        return self.folder / f"{sha256}.prefixes"
+
     def state(self, name: str) -> State:
         """Whether the file is there in its full size; nothing is hashed."""
         try:
@@ -102,13 +106,16 @@ class Store:
         return found
 
     def remove(self, name: str) -> int:
-        """Delete the file of a model and what an interrupted pull left; gives the bytes that became free."""
+        """Delete the file of a model and all that was made beside it; gives the bytes that became free."""
         path = self.path(name)
+        folders = (self._partial(name), self.prefixes(self.models[name].sha256))
         with self._locked(name), _storage(path):
-            freed = sum(p.stat().st_size for p in [path, *self._partial(name).rglob("*")] if p.is_file())
+            held = [path, *(p for folder in folders for p in folder.rglob("*"))]
+            freed = sum(p.stat().st_size for p in held if p.is_file())
             path.unlink(missing_ok=True)
             path.with_suffix(".json").unlink(missing_ok=True)
-            shutil.rmtree(self._partial(name), ignore_errors=True)
+            for folder in folders:
+                shutil.rmtree(folder, ignore_errors=True)
         return freed
 
     def pull(self, name: str, progress: Progress = silent) -> Path:
