@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # What is being done, how much of it is done, and how much there is (0 where that is not known).
 Progress: TypeAlias = Callable[[str, int, int], None]
 _BATCH = 64
+# Raised when terms or indexed texts change: older generations are rebuilt, vectors of unchanged texts are taken over.
+_ANALYSIS = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,13 +65,15 @@ def build_index(
         before = _before(folder)
         if before is not None and not again and _is_current(before.manifest, recipe, home):
             return _unchanged(before)
+        known = _known(before, recipe, home)
+        del before  # a generation that is open would be kept
         with drafted(folder) as draft:
-            return _build(recipe, name, home, draft, before, progress or silent)
+            return _build(recipe, name, home, draft, known, progress or silent)
 
 
 def is_fresh(manifest: Mapping[str, Any], recipe: Recipe, home: Path) -> bool:
     """Whether a generation holds the documents of this recipe as they are now, read and encoded as it says."""
-    if manifest["schema"] != SCHEMA:
+    if (manifest["schema"], manifest.get("analysis")) != (SCHEMA, _ANALYSIS):
         return False
     encoder = connect_encoder(recipe.encoder, home=home, metric=recipe.metric)
     return bool(
@@ -94,14 +98,13 @@ def _before(folder: Path) -> Built | None:
 
 
 def _build(
-    recipe: Recipe, name: str, home: Path, draft: Draft, before: Built | None, progress: Progress
+    recipe: Recipe, name: str, home: Path, draft: Draft, known: "dict[bytes, Floats]", progress: Progress
 ) -> BuildResult:
     report, state = Report(), corpus_state(recipe)
     texts: list[str] = []
     words: list[str] = []
     languages = write_passages(draft, _kept(read_corpus(recipe, report), texts, words, progress))
     hashes = [text_hash(text) for text in texts]
-    known = _known(before, recipe, home)
     missing = {digest: text for digest, text in zip(hashes, texts, strict=True) if digest not in known}
     needed = sum(len(text.encode("utf-8", "replace")) for text in missing.values())
     encoder = connect_encoder(recipe.encoder, home=home, metric=recipe.metric, bytes_to_encode=needed)
@@ -111,20 +114,11 @@ def _build(
     write_vectors(draft, rows, hashes, recipe.factory, recipe.metric)
     write_lexical(draft, words)
     about = {
-        "schema": SCHEMA,
-        "built": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "recipe": recipe_json(recipe),
-        "fingerprint": recipe.fingerprint,
+        **_about(recipe, report),
         "corpus": state,
         "encoder": {"name": encoder.name, "fingerprint": encoder.fingerprint, "dimension": rows.shape[1]},
-        "factory": recipe.factory,
-        "metric": recipe.metric,
-        "documents": report.documents,
         "passages": len(rows),
         "languages": languages,
-        "failed": report.failed,
-        "failures": [asdict(failure) for failure in report.failures],
-        "versions": {package: metadata.version(package) for package in ("dsp-qa", "faiss-cpu", "bm25s", "numpy")},
     }
     generation = draft.publish(about)
     return BuildResult(
@@ -136,6 +130,23 @@ def _build(
         changed=True,
         report=report,
     )
+
+
+def _about(recipe: Recipe, report: Report) -> dict[str, Any]:
+    """What a manifest says of the recipe, of what was read, and of who built it."""
+    return {
+        "schema": SCHEMA,
+        "analysis": _ANALYSIS,
+        "built": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "recipe": recipe_json(recipe),
+        "fingerprint": recipe.fingerprint,
+        "factory": recipe.factory,
+        "metric": recipe.metric,
+        "documents": report.documents,
+        "failed": report.failed,
+        "failures": [asdict(failure) for failure in report.failures],
+        "versions": {package: metadata.version(package) for package in ("dsp-qa", "faiss-cpu", "bm25s", "numpy")},
+    }
 
 
 def _kept(passages: Iterator[Passage], texts: list[str], words: list[str], progress: Progress) -> Iterator[Passage]:

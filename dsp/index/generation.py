@@ -11,7 +11,7 @@ from typing import Any
 from dsp.errors import IndexCorrupt, StorageError
 from dsp.index.storage import CURRENT, GENERATION, MANIFEST, share
 
-# Raised when what a build writes changes, in form or in meaning (terms, indexed text): older generations are rebuilt.
+# Raised when the files of a generation change in form: older ones are rebuilt from nothing.
 SCHEMA = 5
 _LARGEST_MANIFEST = 64 * 2**20
 # Beyond this a generation is hashed once in a process, for as long as no file's size or times change (1.3 s a GiB).

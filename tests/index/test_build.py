@@ -184,3 +184,12 @@ def test_the_manifest_is_readable_json(recipe: Recipe, home: Path) -> None:
     about = json.loads(text)
     assert about["recipe"]["encoder"]["name"] == "embedded" and set(about["versions"]) >= {"faiss-cpu", "bm25s"}
     assert set(about["files"]) >= {"passages.jsonl", "vectors.faiss", "lexical.json"}
+
+
+def test_another_analysis_builds_anew_and_takes_the_vectors_over(
+    recipe: Recipe, home: Path, encoded: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build_index(recipe, home=home)
+    monkeypatch.setattr(building, "_ANALYSIS", 10**6)
+    result = build_index(recipe, home=home)
+    assert result.changed and result.encoded == 0 and len(encoded) == 5
