@@ -5,7 +5,23 @@ from typing import Annotated
 
 import typer
 
-from dsp.cli import ask, config, demos, doctor, index, models, new, replay, runs, search, shelves, show
+from dsp.cli import (
+    ask,
+    compare,
+    config,
+    demos,
+    doctor,
+    evaluate,
+    index,
+    models,
+    new,
+    power,
+    replay,
+    runs,
+    search,
+    shelves,
+    show,
+)
 
 app = typer.Typer(
     name="dsp",
@@ -38,6 +54,9 @@ def _common(
 
 app.command("ask")(ask.ask)
 app.command("search")(search.search)
+app.command("eval")(evaluate.evaluate)
+app.command("compare")(compare.compare)
+app.command("power")(power.power)
 app.add_typer(index.app, name="index")
 app.add_typer(models.app, name="models")
 app.command("list")(shelves.list_shelves)

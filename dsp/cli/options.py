@@ -44,6 +44,11 @@ def complete_shelf(incomplete: str) -> list[str]:
     return _starting(sorted({*names("programs"), *names("indexes"), *names("eval")}), incomplete)
 
 
+def complete_benchmark(incomplete: str) -> list[str]:
+    """Benchmarks for the shell to complete."""
+    return _starting(names("eval"), incomplete)
+
+
 def complete_mode(incomplete: str) -> list[str]:
     """Ways to search."""
     return _starting(list(MODES), incomplete)

@@ -1,0 +1,155 @@
+"""Prepares and runs the evaluation that was asked for in a shell."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dsp import environment
+from dsp.cli import doors
+from dsp.cli.progress import progress
+from dsp.cli.terminal import columns, line, note, say
+from dsp.errors import UnknownName, UsageError
+from dsp.types import JSON
+
+if TYPE_CHECKING:
+    from dsp.evaluation.benchmark import Benchmark
+    from dsp.evaluation.experiment import Entry, Experiment
+    from dsp.evaluation.folder import RunFolder
+    from dsp.evaluation.outcome import Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What the flags of `dsp eval` say."""
+
+    benchmark: str
+    programs: tuple[str, ...]
+    settings: tuple[str, ...]
+    data: Path | None
+    split: str
+    n: int | None
+    seed: int
+    metrics: tuple[str, ...]
+    thresholds: Mapping[str, float]
+    name: str | None
+    flags: Mapping[str, str | None]
+
+
+def prepared(wanted: Wanted) -> "tuple[Experiment, RunFolder]":
+    """The experiment with its doors opened, and the folder of its run."""
+    from dsp.evaluation.benchmark import load_benchmark
+    from dsp.evaluation.experiment import Experiment, fitting
+    from dsp.evaluation.folder import new_run
+
+    benchmark = load_benchmark(wanted.benchmark)
+    questions = benchmark.questions(wanted.split, data=wanted.data, n=wanted.n, seed=wanted.seed)
+    entries = _entries(wanted)
+    metrics = fitting(wanted.metrics or benchmark.layout.metrics, questions, demanded=bool(wanted.metrics))
+    missing = [name for name in wanted.thresholds if name not in {metric.name for metric in metrics}]
+    metrics += fitting(missing, questions, demanded=True)
+    index = wanted.flags["index"] or _own_index(benchmark, wanted)
+    chosen = doors.configured(**{**wanted.flags, "index": index})
+    lm = doors.open_lm(chosen)
+    experiment = Experiment(
+        benchmark=benchmark.name,
+        split=wanted.split or benchmark.default_split,
+        seed=wanted.seed,
+        questions=tuple(questions),
+        entries=entries,
+        metrics=metrics,
+        lm=lm,
+        retriever=doors.open_retriever(chosen),
+    )
+    name = wanted.name or run_name(benchmark.name, experiment.split, [entry.name for entry in entries], lm.name)
+    return experiment, new_run(name, environment.home())
+
+
+def run(experiment: "Experiment", folder: "RunFolder", *, at_once: int, **options: Any) -> dict[str, JSON]:
+    """Run it, with progress; on Ctrl-C say how to go on."""
+    from dsp.evaluation.run import evaluate
+
+    try:
+        with progress(f"eval {folder.name}") as tell:
+
+            def told(done: int, total: int, outcome: "Outcome | None") -> None:
+                tell("questions × programs", done, total)
+
+            return evaluate(
+                experiment,
+                folder,
+                journal=doors.open_journal(),
+                at_once=at_once,
+                told=told,
+                warn=lambda text: note("Warning: ", text),
+                **options,
+            )
+    except KeyboardInterrupt:
+        note(f"{len(folder.outcomes())} outcomes are kept in {line(str(folder.path))}; the same command goes on.")
+        raise
+
+
+def show_plan(experiment: "Experiment", folder: "RunFolder", *, json: bool, fresh: bool) -> None:
+    """What a run would do: questions, programs, what is left, and what the questions so far have cost."""
+    from dsp.cli.document import print_document
+    from dsp.evaluation.plan import plan
+
+    found = plan(experiment, folder, fresh=fresh)
+    if json:
+        print_document(found)
+        return
+    rows = [[name.replace("_", " "), _shown(value)] for name, value in found.items()]
+    for row in columns(rows, indent=""):
+        say(row)
+
+
+def run_name(benchmark: str, split: str, programs: list[str], lm: str) -> str:
+    """The name of a run where none is given: what it is of, so that the same command finds it again."""
+    parts = [benchmark, split, "+".join(Path(program).stem for program in programs), lm]
+    return re.sub(r"[^A-Za-z0-9_.+~-]+", "-", "-".join(parts)).strip("-.+~_")[:150]
+
+
+def _entries(wanted: Wanted) -> "tuple[Entry, ...]":
+    from dsp.catalog import load_program, parsed_parameters
+    from dsp.evaluation.experiment import Entry
+
+    names = wanted.programs or (doors.configured().text("program"),)
+    programs = [load_program(name) for name in names]
+    texts: dict[str, str] = {}
+    for setting in wanted.settings:
+        name, sign, value = setting.partition("=")
+        if not sign or not name.strip() or name.strip() in texts:
+            raise UsageError(f"--set takes NAME=VALUE, each name once; found {setting!r}")
+        texts[name.strip()] = value
+    for name in texts:
+        if not any(name in program.parameters for program in programs):
+            raise UnknownName("parameter of these programs", name, {n for p in programs for n in p.parameters})
+    return tuple(
+        Entry(
+            program=program,
+            parameters=parsed_parameters(program, {n: t for n, t in texts.items() if n in program.parameters}),
+        )
+        for program in programs
+    )
+
+
+def _own_index(benchmark: "Benchmark", wanted: Wanted) -> str:
+    """The index that the questions are asked over: a named one, or the passages of the set, built now."""
+    from dsp.index.build import build_index
+
+    home = environment.home()
+    recipe = benchmark.recipe(home / "pools" / benchmark.name, wanted.split, data=wanted.data)
+    if recipe is None:
+        return benchmark.layout.index
+    with progress(f"index {recipe.name}") as report:
+        build_index(recipe, home=home, name=recipe.name, progress=report)
+    return recipe.name
+
+
+def _shown(value: JSON) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_shown(item)}" for name, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return f"{value:,}" if isinstance(value, int | float) else str(value)

@@ -1,0 +1,181 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from dsp.errors import LMError
+from dsp.lm.protocol import Request
+from dsp.testing import ScriptedLM
+from tests.cli.shared import PASSAGES, Command, Fakes
+
+GUESSER = '''"""No search."""
+
+from dsp import Example, Template, fields, generate
+
+QA = Template("Answer.", inputs=(fields.question(),), outputs=(fields.answer(),))
+
+
+def guesser(question: str) -> Example:
+    return generate(QA, Example(question=question), stage="answer")
+'''
+ROWS = [
+    {
+        "id": "a",
+        "question": "Which retrieval model is used?",
+        "answers": ["ColBERTv2"],
+        "gold_ids": [PASSAGES[0].source],
+    },
+    {"id": "b", "question": "What is the threshold?", "answers": ["z = 4"], "gold_ids": [PASSAGES[1].source]},
+    {"id": "c", "question": "Which language model is used?", "answers": ["GPT-3.5"], "gold_ids": [PASSAGES[0].source]},
+]
+ANSWERS = {"retrieval": "ColBERTv2", "threshold": "z = 4", "language": "GPT-3.5"}
+
+
+def says(request: Request) -> str:
+    """Right where passages are shown."""
+    text = str(request.example.question)
+    right = next(answer for word, answer in ANSWERS.items() if word in text)
+    return right if request.example.get("context") else "Atlantis"
+
+
+@pytest.fixture
+def bench(fakes: Fakes, place: Path) -> Fakes:
+    """Two programs, three questions beside them, an LM that needs passages."""
+    (place / "guesser.py").write_text(GUESSER, encoding="utf-8")
+    (place / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS), encoding="utf-8")
+    fakes.lm = ScriptedLM(says)
+    return fakes
+
+
+EVAL = ("eval", "digest", "--data", "test.jsonl", "-p", "./guesser.py", "-p", "./reader.py", "--name", "mine")
+
+
+def test_a_run_is_reported_and_not_run_twice(dsp: Command, bench: Fakes, home: Path) -> None:
+    first = dsp(*EVAL, "--json")
+    assert first.code == 0
+    scores = {p["program"]: p["scores"]["exact_match"]["mean"] for p in first.json["programs"]}
+    assert scores == {"./guesser.py": 0.0, "./reader.py": 1.0}
+    assert [row["question"] for row in first.json["flipped"]] == ["a", "b", "c"]
+    assert isinstance(bench.lm, ScriptedLM)
+    asked = len(bench.lm.requests)
+    assert asked == 6
+    again = dsp(*EVAL, "--json")
+    assert again.out == first.out
+    assert len(bench.lm.requests) == asked
+    assert json.loads((home / "evals/mine/report.json").read_text("utf-8")) == first.json
+
+
+def test_the_table_shows_scores_and_differences(dsp: Command, bench: Fakes) -> None:
+    done = dsp(*EVAL)
+    assert done.code == 0
+    assert "exact_match" in done.out
+    assert "1.000 [1.000, 1.000]" in done.out
+    assert "+1.000" in done.out
+    assert "Flipped questions (3, by exact_match)" in done.out
+    assert "Atlantis" in done.out
+
+
+def test_a_changed_experiment_is_refused_by_name(dsp: Command, bench: Fakes, home: Path) -> None:
+    assert dsp(*EVAL).code == 0
+    changed = dsp(*EVAL, "--set", "k=1")
+    assert changed.code == 2
+    assert "programs../reader.py.parameters.k (was missing, is 1)" in changed.error
+    assert dsp(*EVAL, "--set", "k=1", "--fresh").code == 0
+    assert (home / "evals/mine~1/report.json").exists()
+
+
+def test_failures_are_apart_and_exit_with_6(dsp: Command, bench: Fakes) -> None:
+    def fails(request: Request) -> str:
+        if "threshold" in str(request.example.question):
+            raise LMError("no\x1b[2J luck")
+        return says(request)
+
+    bench.lm = ScriptedLM(fails)
+    done = dsp(*EVAL, "--max-failed", "0.5", "--json")
+    assert done.code == 6
+    assert "1 of 3 with ./guesser.py" in done.error
+    assert "\x1b" not in done.err + done.out
+    assert [(p["answered"], p["failed"]) for p in done.json["programs"]] == [(2, 1), (2, 1)]
+    assert done.json["programs"][1]["scores"]["exact_match"] == {"mean": 1.0, "low": 1.0, "high": 1.0, "judged": 2}
+    withheld = dsp(*EVAL, "--max-failed", "0.2")
+    assert withheld.code == 6
+    assert "no score, since 1 of 3 questions failed" in withheld.out
+    bench.lm = ScriptedLM(says)
+    assert dsp(*EVAL, "--retry-failed").code == 0
+
+
+def test_fail_under(dsp: Command, bench: Fakes) -> None:
+    assert dsp(*EVAL, "--fail-under", "exact_match=0").code == 0
+    done = dsp(*EVAL, "--fail-under", "f1=0.6")
+    assert done.code == 1
+    assert "./guesser.py has f1 0.0000, demanded is 0.6" in done.error
+    assert dsp(*EVAL, "--fail-under", "f1=6").code == 2
+    assert dsp(*EVAL, "--fail-under", "f2=0.6").code == 2
+
+
+def test_the_page_is_whole_and_escaped(dsp: Command, bench: Fakes, place: Path) -> None:
+    bench.lm = ScriptedLM(
+        lambda request: "<script>alert(1)</script>\x1b[31m" if request.example.get("context") else "x"
+    )
+    done = dsp(*EVAL, "--metric", "f1", "--metric", "refusal", "--html", "page.html")
+    assert done.code == 0
+    text = (place / "page.html").read_text("utf-8")
+    assert "<script" not in text
+    assert "\x1b" not in text
+    assert "http://" not in text
+    assert text.startswith("<!doctype html>")
+
+
+def test_dry_run_asks_nothing(dsp: Command, bench: Fakes, home: Path) -> None:
+    plan = dsp(*EVAL, "--dry-run", "--json")
+    assert (plan.json["done"], plan.json["left"], plan.json["money"]) == (0, 6, "unknown")
+    assert plan.json["expected"] == {"./guesser.py": "unknown", "./reader.py": "unknown"}
+    assert isinstance(bench.lm, ScriptedLM)
+    assert not bench.lm.requests
+    assert not (home / "evals").exists()
+    assert dsp(*EVAL).code == 0
+    assert "left" in dsp(*EVAL, "--dry-run").out
+
+
+def test_metrics_are_listed(dsp: Command) -> None:
+    assert "hotpot_evaluate_v1.py" in dsp("eval", "--list-metrics").out
+    assert {"metric", "version", "conforms"} == set(dsp("eval", "--list-metrics", "--json").json[0])
+
+
+def test_what_cannot_be_meant_is_usage(dsp: Command, bench: Fakes) -> None:
+    for arguments, said in (
+        (("eval",), "name a benchmark"),
+        (("eval", "digset"), "digest"),
+        ((*EVAL, "-p", "./reader.py"), "given twice"),
+        ((*EVAL, "--set", "hops=3"), "hops"),
+        ((*EVAL, "--metric", "supporting_f1"), "facts"),
+        ((*EVAL, "--n", "4"), "at most 3"),
+        ((*EVAL, "--name", "../x"), "name of a run"),
+    ):
+        done = dsp(*arguments)
+        assert (done.code, said in done.error) == (2, True), done.err
+
+
+def test_compare(dsp: Command, bench: Fakes) -> None:
+    base = ("eval", "digest", "--data", "test.jsonl", "--metric", "exact_match", "--metric", "f1")
+    assert dsp(*base, "-p", "./guesser.py", "--name", "one").code == 0
+    assert dsp(*base, "-p", "./reader.py", "--name", "two").code == 0
+    done = dsp("compare", "two", "one", "--json", "--fail-if-worse")
+    assert done.code == 0
+    assert [(c["metric"], c["difference"], c["p"]) for c in done.json["comparisons"]] == [
+        ("exact_match", 1.0, 0.25),
+        ("f1", 1.0, 0.25),
+    ]
+    assert "+1.000" in dsp("compare", "two", "one").out
+    assert dsp("compare", "two", "one", "--metric", "nf1").code == 2
+    assert dsp("compare", "two", "three").code == 2
+    assert dsp(*base, "-p", "./reader.py", "--n", "2", "--name", "few").code == 0
+    assert "different questions: 0 only in the first, 1 only in the second" in dsp("compare", "few", "one").error
+
+
+def test_power(dsp: Command) -> None:
+    found = dsp("power", "--delta", "10", "--json").json
+    assert found["power"] >= 0.8
+    assert 100 < found["questions"] < 300
+    assert "questions show a difference of 10 points" in dsp("power", "--delta", "10").out
+    assert dsp("power", "--delta", "10", "--disagreement", "0.01").code == 2
