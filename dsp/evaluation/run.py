@@ -1,7 +1,7 @@
 """Runs an experiment: many questions in flight, every outcome kept as it comes, nothing run twice."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextvars import copy_context
 from typing import Any, NamedTuple, TypeAlias
 
@@ -70,15 +70,18 @@ def evaluate(
         def work(task: Task) -> Outcome | None:
             if stopped.is_set():
                 return None
-            outcome = _outcome(task, experiment, deadline, warn)
-            folder.append(outcome)
+            try:
+                outcome = _outcome(task, experiment, deadline, warn)
+                folder.append(outcome)
+            except Exception:
+                stopped.set()
+                raise
             return outcome
 
         if told is not None:
             told(total - len(tasks), total, None)
         for number, outcome in enumerate(each(work, tasks, at_once=at_once), start=total - len(tasks) + 1):
             if isinstance(outcome, Exception):
-                stopped.set()
                 raise outcome
             if told is not None:
                 told(number, total, outcome)
@@ -141,8 +144,3 @@ def _within(seconds: float | None, work: Callable[[], Prediction]) -> Prediction
         raise result
     return result
 
-
-def counts(outcomes: Mapping[tuple[str, str], Outcome]) -> tuple[int, int]:
-    """How many outcomes are answers, and how many failures."""
-    failed = sum(outcome.failed for outcome in outcomes.values())
-    return len(outcomes) - failed, failed

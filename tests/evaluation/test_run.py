@@ -1,0 +1,322 @@
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dsp.calls import canonical
+from dsp.errors import Busy, IntegrityError, LMError, Rejected, UsageError
+from dsp.evaluation.experiment import Entry
+from dsp.evaluation.folder import OUTCOMES, REPORT, RunFolder, new_run, open_run
+from dsp.evaluation.metrics import METRICS
+from dsp.evaluation.outcome import Outcome
+from dsp.evaluation.run import evaluate, remaining
+from dsp.journal import Journal
+from dsp.lm.protocol import Request
+from dsp.testing import FixedRetriever, ScriptedLM
+from dsp.types import Example
+from tests.evaluation.contest import PASSAGES, QUESTIONS, experiment, guesser, reader, says
+
+ROOT = Path(__file__).parents[2]
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+def report_of(folder: RunFolder) -> bytes:
+    return (folder.path / REPORT).read_bytes()
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> bytes:
+    """The report of a run that nothing disturbed."""
+    folder = new_run("whole", tmp_path)
+    evaluate(experiment(), folder)
+    return report_of(folder)
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 8, 32])
+def test_reports_are_equal_at_any_concurrency(tmp_path: Path, whole: bytes, at_once: int) -> None:
+    pause = random.Random(at_once)
+
+    def slowly(request: Request) -> str:
+        time.sleep(pause.random() / 200)
+        return says(request)
+
+    folder = new_run("crowd", tmp_path)
+    evaluate(experiment(slowly), folder, at_once=at_once, journal=Journal(tmp_path / "j" / "journal.sqlite3"))
+    assert report_of(folder) == whole
+
+
+@pytest.mark.parametrize("kept", [0, 1, 7, 23])
+@pytest.mark.parametrize("torn", [0, 1, 60])
+def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path, whole: bytes, kept: int, torn: int) -> None:
+    def told(done: int, total: int, outcome: Outcome | None) -> None:
+        if done >= kept:
+            raise Killed
+
+    folder = new_run("stopped", tmp_path)
+    with pytest.raises(Killed):
+        evaluate(experiment(), folder, told=told)
+    file = folder.path / OUTCOMES
+    lines = file.read_bytes().splitlines(keepends=True)
+    assert len(lines) == kept
+    left = kept
+    if torn and kept:
+        file.write_bytes(b"".join(lines)[: -min(torn, len(lines[-1]))])
+        left = kept - 1
+    again = experiment()
+    evaluate(again, folder, at_once=2)
+    assert isinstance(again.lm, ScriptedLM)
+    assert len(again.lm.requests) == 24 - left
+    assert report_of(folder) == whole
+    assert len(file.read_bytes().splitlines()) == 24
+
+
+def test_the_journal_answers_what_was_asked_before_a_kill(tmp_path: Path, whole: bytes) -> None:
+    folder, journal = new_run("paid", tmp_path), Journal(tmp_path / "j" / "journal.sqlite3")
+    evaluate(experiment(), folder, journal=journal)
+    (folder.path / OUTCOMES).write_bytes(b"")
+    again = experiment()
+    evaluate(again, folder, journal=journal, at_once=4)
+    assert isinstance(again.lm, ScriptedLM)
+    assert again.lm.requests == []
+    assert report_of(folder) == whole
+
+
+def test_an_altered_line_is_no_torn_end(tmp_path: Path) -> None:
+    folder = new_run("altered", tmp_path)
+    evaluate(experiment(), folder)
+    file = folder.path / OUTCOMES
+    lines = file.read_bytes().splitlines(keepends=True)
+    lines[3] = lines[3].replace(b"Rome", b"Roma")
+    assert b"Roma" in lines[3]
+    file.write_bytes(b"".join(lines))
+    with pytest.raises(IntegrityError, match="line 4 of"):
+        evaluate(experiment(), folder)
+
+
+def test_an_altered_header_is_found(tmp_path: Path) -> None:
+    folder = new_run("header", tmp_path)
+    evaluate(experiment(), folder)
+    header = folder.path / "header.json"
+    header.write_text(header.read_text("utf-8").replace('"seed": 0', '"seed": 1'), encoding="utf-8")
+    with pytest.raises(IntegrityError, match="not what was written"):
+        evaluate(experiment(seed=1), folder)
+
+
+def other_guesser(question: str) -> Example:
+    return guesser(question)
+
+
+CHANGES: dict[str, dict[str, Any]] = {
+    "seed": {"seed": 1},
+    "split": {"split": "dev"},
+    "benchmark": {"benchmark": "towns"},
+    "n": {"questions": QUESTIONS[:-1]},
+    "fingerprint": {"questions": (QUESTIONS[0].but(answers=("Lyon",)), *QUESTIONS[1:])},
+    "lm.identity.model": {"lm": ScriptedLM(says, name="another")},
+    "retriever.identity.passages": {"retriever": FixedRetriever(PASSAGES[:-1])},
+    "metrics.f1": {"metrics": (METRICS["exact_match"], replace(METRICS["f1"], version=2))},
+    "programs.reader.parameters.k": {"k": 2},
+    "programs.guesser.sha256": {"other": True},
+}
+
+
+@pytest.mark.parametrize("field", CHANGES)
+def test_another_experiment_is_refused_by_name(tmp_path: Path, field: str) -> None:
+    folder = new_run("mine", tmp_path)
+    before = experiment(metrics=("exact_match", "f1"))
+    evaluate(before, folder)
+    kept = (folder.path / OUTCOMES).read_bytes()
+    change: dict[str, Any] = dict(CHANGES[field])
+    first, second = before.entries
+    if change.pop("k", None):
+        change["entries"] = (first, Entry(program=second.program, parameters={"k": 2}))
+    if change.pop("other", None):
+        change["entries"] = (Entry(program=replace(first.program, sha256="0" * 64)), second)
+    changed = replace(before, **change)
+    with pytest.raises(UsageError, match=field.replace(".", r"\.")):
+        evaluate(changed, folder)
+    assert (folder.path / OUTCOMES).read_bytes() == kept
+    evaluate(changed, folder, fresh=True)
+    assert (tmp_path / "evals" / "mine~1" / OUTCOMES).read_bytes() == kept
+
+
+def test_one_process_at_a_time(tmp_path: Path) -> None:
+    script = (
+        "import sys, time; from pathlib import Path; from tests.evaluation.contest import experiment\n"
+        "from dsp.evaluation.folder import new_run\n"
+        "with new_run('mine', Path(sys.argv[1])).writing(experiment().header()):\n"
+        "    print('held', flush=True); time.sleep(60)\n"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(Busy, match="mine"):
+            evaluate(experiment(), new_run("mine", tmp_path))
+    finally:
+        holder.kill()
+        holder.communicate()
+    evaluate(experiment(), new_run("mine", tmp_path))
+
+
+@pytest.mark.parametrize("at_once", [1, 4])
+@pytest.mark.parametrize("error", [ValueError, RecursionError, MemoryError, LMError, SystemExit, GeneratorExit])
+def test_a_failure_is_counted_and_stops_nothing(tmp_path: Path, error: type[BaseException], at_once: int) -> None:
+    def fails(request: Request) -> str:
+        if "number3?" in request.prompt:
+            raise error("no luck")
+        return says(request)
+
+    made = evaluate(experiment(fails), new_run("faulty", tmp_path), at_once=at_once)
+    programs = made["programs"]
+    assert isinstance(programs, list)
+    assert [(p["answered"], p["failed"], p["errors"]) for p in programs] == [(11, 1, {error.__name__: 1})] * 2
+    assert programs[1]["scores"]["exact_match"]["mean"] == 10 / 11
+    assert programs[1]["scores"]["exact_match"]["judged"] == 11
+
+
+def nothing(question: str) -> Example:
+    return None  # type: ignore[return-value]
+
+
+def number(question: str) -> Example:
+    return Example(answer=7)
+
+
+def test_what_is_no_answer_is_a_failure(tmp_path: Path) -> None:
+    made = evaluate(experiment(programs=(nothing, number)), new_run("odd", tmp_path))
+    programs = made["programs"]
+    assert isinstance(programs, list)
+    assert (programs[0]["failed"], programs[0]["errors"], programs[0]["scores"]) == (12, {"ProgramError": 12}, {})
+    assert (programs[1]["failed"], programs[1]["scores"]["f1"]["mean"]) == (0, 0.0)
+
+
+def test_a_metric_that_raises_is_no_zero(tmp_path: Path) -> None:
+    def broken(prediction: str, answers: tuple[str, ...]) -> float:
+        if "Rome" in answers:
+            raise ZeroDivisionError("0/0")
+        return float("nan") if "Oslo" in answers else 1.0
+
+    metric = replace(METRICS["f1"], function=broken)
+    made = evaluate(replace(experiment(programs=(reader,)), metrics=(metric,)), new_run("broken", tmp_path))
+    failed = made["failed"]
+    assert isinstance(failed, list)
+    assert [row["question"] for row in failed] == ["q01", "q05"]
+    assert "metric f1 failed: ZeroDivisionError" in failed[0]["message"]
+    assert "nan" in failed[1]["message"]
+    assert "NaN" not in canonical(made)
+
+
+def test_what_fails_for_all_stops_the_run_and_is_asked_again(tmp_path: Path, whole: bytes) -> None:
+    said: list[str] = []
+
+    def refused(request: Request) -> str:
+        said.append(request.prompt)
+        if len(said) > 5:
+            raise Rejected("no quota", lasting=True)
+        return says(request)
+
+    folder = new_run("refused", tmp_path)
+    with pytest.raises(Rejected):
+        evaluate(experiment(refused), folder, at_once=2)
+    assert len(said) < 10
+    assert len(folder.outcomes()) in (4, 5)
+    evaluate(experiment(), folder)
+    assert report_of(folder) == whole
+
+
+def test_failed_questions_are_asked_again_on_demand(tmp_path: Path, whole: bytes) -> None:
+    def fails(request: Request) -> str:
+        raise LMError("down")
+
+    folder = new_run("down", tmp_path)
+    evaluate(experiment(fails), folder)
+    assert remaining(experiment(), folder) == []
+    assert len(remaining(experiment(), folder, retry_failed=True)) == 24
+    evaluate(experiment(), folder, retry_failed=True)
+    assert report_of(folder) == whole
+
+
+def test_a_question_that_never_ends_is_left_alone(tmp_path: Path) -> None:
+    over = threading.Event()
+
+    def hangs(request: Request) -> str:
+        if "number2?" in request.prompt:
+            over.wait(30)
+        return says(request)
+
+    started = time.monotonic()
+    try:
+        made = evaluate(experiment(hangs), new_run("slow", tmp_path), at_once=4, deadline=1.0)
+    finally:
+        over.set()
+    assert time.monotonic() - started < 10
+    failed = made["failed"]
+    assert isinstance(failed, list)
+    assert [row["error"] for row in failed] == ["DeadlineError"] * 2
+
+
+def test_runs_are_found_by_name_and_path(tmp_path: Path) -> None:
+    evaluate(experiment(), new_run("mine", tmp_path))
+    assert open_run("mine", tmp_path).header() == open_run(str(tmp_path / "evals" / "mine"), tmp_path).header()
+    with pytest.raises(UsageError, match=r"'mien'.*mine"):
+        open_run("mien", tmp_path)
+    for name in ("", "..", "a/b", "x" * 300):
+        with pytest.raises(UsageError, match="name of a run"):
+            new_run(name, tmp_path)
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from dsp.evaluation.folder import new_run
+from dsp.evaluation.run import evaluate
+from dsp.journal import Journal
+from tests.evaluation.contest import experiment, says
+asked = open(sys.argv[2], "a")
+def slowly(request):
+    asked.write("x"); asked.flush(); time.sleep(0.004)
+    return says(request)
+home = Path(sys.argv[1])
+print("begun", flush=True)
+evaluate(experiment(slowly), new_run("killed", home), journal=Journal(home / "journal.sqlite3"), at_once=3)
+"""
+
+
+def test_sigkill_loses_nothing_and_runs_nothing_twice(tmp_path: Path, whole: bytes) -> None:
+    moments = random.Random(7)
+    kills, home = 0, tmp_path / "home"
+    for _ in range(40):
+        process = subprocess.Popen(
+            [sys.executable, "-c", KILLED, str(home), str(tmp_path / "asked")], stdout=subprocess.PIPE, cwd=ROOT
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"begun\n"
+        if kills < 5:
+            time.sleep(0.02 + moments.random() * 0.06)
+            os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        kills += process.returncode == -signal.SIGKILL
+        if process.returncode == 0:
+            break
+    folder = RunFolder(home / "evals" / "killed")
+    assert kills >= 3
+    assert report_of(folder) == whole
+    lines = (folder.path / OUTCOMES).read_text("utf-8").splitlines()
+    keys = [(row["program"], row["question"]) for row in (json.loads(line)["outcome"] for line in lines)]
+    assert len(keys) == len(set(keys)) == 24
+    assert 24 <= len((tmp_path / "asked").read_text()) <= 24 + 3 * kills
