@@ -161,9 +161,12 @@ def load(path: Path) -> DemoSet:
 
 
 def _from(rest: Mapping[str, Any]) -> DemoSet:
-    own = ("kind", "version", "raw", "worked")
+    origin = {name: value for name, value in rest.items() if name not in ("kind", "version", "raw", "worked")}
+    for name in ("name", "sha256"):
+        if not isinstance(origin["program"][name], str):
+            raise TypeError(f"the program's {name} is no text")
     return DemoSet(
-        origin={name: value for name, value in rest.items() if name not in own},
+        origin=origin,
         raw=tuple(map(example_from, rest["raw"])),
         worked=tuple(map(_demo_from, rest["worked"])),
     )

@@ -2,13 +2,15 @@
 
 import ast
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from dsp.catalog import LoadedProgram
 from dsp.demo_set import DemoSet
 from dsp.errors import TemplateError, UsageError
 from dsp.template import Template
+from dsp.types import Example
+from dsp.words import normal_answer
 
 
 def misfits(found: DemoSet, program: LoadedProgram) -> list[str]:
@@ -43,6 +45,20 @@ def require_unseen(found: DemoSet, question: str, where: str) -> None:
         raise UsageError(
             f"the question stands among the demonstrations of {where} (training id {shown!r}), answer and all; "
             "ask another one, or leave these demonstrations out"
+        )
+
+
+def require_apart(train: Iterable[Example], test: Iterable[Example], where: str) -> None:
+    """Raise UsageError where a training question stands among the test questions too, by id or by its words."""
+    ids, questions = set(), set()
+    for example in test:
+        ids.add(str(example.id))
+        questions.add(normal_answer(str(example.question)))
+    shared = [x for x in train if str(x.id) in ids or normal_answer(str(x.question)) in questions]
+    if shared:
+        raise UsageError(
+            f"{len(shared)} training questions stand in {where} as well, the first with the id {str(shared[0].id)!r}; "
+            "take them out of the one or the other"
         )
 
 

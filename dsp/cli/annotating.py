@@ -26,10 +26,17 @@ class Wanted:
     temperature: float
     raw: int
     seed: int
+    at_once: int
 
 
 def annotated(
-    chosen: "Configuration", train: Path, output: Path, wanted: Wanted, settings: Sequence[str], *, over: bool
+    chosen: "Configuration",
+    examples: Sequence[Example],
+    output: Path,
+    wanted: Wanted,
+    settings: Sequence[str],
+    *,
+    over: bool,
 ) -> "Annotation":
     """Run the program on the training questions and write the file; what cannot work is refused at once."""
     from dsp.catalog import load_program
@@ -38,11 +45,11 @@ def annotated(
     from dsp.cli.progress import progress
     from dsp.demo_set import demo_set, save
     from dsp.demonstrate import annotate, sample
+    from dsp.evaluation.questions import fingerprint
     from dsp.judges import judge_named
     from dsp.settings import using
 
-    judge, examples = judge_named(wanted.judge), questions(train)
-    loaded = load_program(chosen.text("program"))
+    judge, loaded = judge_named(wanted.judge), load_program(chosen.text("program"))
     parameters = parameters_of(loaded, settings, chosen.settings["k"])
     _check(loaded, output, over=over)
     raw = sample(examples, wanted.raw, seed=wanted.seed)
@@ -56,6 +63,7 @@ def annotated(
             tries=wanted.tries,
             temperature=wanted.temperature,
             raw=raw,
+            at_once=wanted.at_once,
             told=lambda done, total: report("annotating", done, total),
             **parameters,
         )
@@ -64,7 +72,7 @@ def annotated(
         "temperature": wanted.temperature,
         "seed": wanted.seed,
         "parameters": parameters,
-        "train": {"name": train.name, "questions": len(examples)},
+        "train": {"questions": len(examples), "fingerprint": fingerprint(examples)},
     }
     found = demo_set(annotation, program=loaded, lm=lm, retriever=retriever, judge=wanted.judge, raw=raw, **more)
     save(found, output, over=over)
@@ -77,6 +85,15 @@ def require_all_done(annotation: "Annotation") -> None:
     if failed:
         reason = max(annotation.failed, key=lambda reason: annotation.failed[reason])
         raise Partial(f"{failed} runs failed, most often with {reason}; the demonstrations of the others are written")
+
+
+def training(path: Path, against: Path | None) -> list[Example]:
+    """The training questions of a file; UsageError where one of them is among the test questions of `against`."""
+    from dsp.fitting import require_apart
+
+    examples = questions(path)
+    require_apart(examples, questions(against) if against else (), str(against))
+    return examples
 
 
 def questions(path: Path) -> list[Example]:

@@ -32,6 +32,10 @@ def annotate(
         int, typer.Option("--raw", min=0, help="Training examples shown as they are; 0: what the program shows.")
     ] = 0,
     seed: Annotated[int, typer.Option("--seed", help="Which ones are drawn for --raw.")] = 0,
+    against: Annotated[
+        Path | None, typer.Option("--against", metavar="QUESTIONS", help="Test questions that must not be among them.")
+    ] = None,
+    at_once: Annotated[int, typer.Option("--at-once", min=1, help="Questions that are run at the same time.")] = 1,
     lm: LmFlag = None,
     base_url: UrlFlag = None,
     index: IndexFlag = None,
@@ -48,19 +52,20 @@ def annotate(
     Every call is recorded: started again after an interruption, it pays for none twice. Where some runs failed, the
     exit code is 6 and the others are written.
     """
-    from dsp.cli.annotating import Wanted, annotated, require_all_done
+    from dsp.cli.annotating import Wanted, annotated, require_all_done, training
     from dsp.cli.document import kept_clean, print_document
     from dsp.cli.doors import configured
-    from dsp.cli.terminal import say
+    from dsp.cli.terminal import line, say
 
     chosen = configured(program=program, index=index, lm=lm, base_url=base_url, mode=mode)
-    wanted = Wanted(judge=judge, k=most, tries=tries, temperature=temperature, raw=raw, seed=seed)
+    wanted = Wanted(judge=judge, k=most, tries=tries, temperature=temperature, raw=raw, seed=seed, at_once=at_once)
     with kept_clean(json):
-        annotation = annotated(chosen, train, output, wanted, settings or (), over=force)
+        examples = training(train, against)
+        annotation = annotated(chosen, examples, output, wanted, settings or (), over=force)
     if json:
         print_document({"file": str(output), "report": annotation.report, "failed": dict(annotation.failed)})
     else:
-        say(f"{annotation.report}; wrote {output}")
+        say(f"{line(annotation.report)}; wrote {line(str(output))}")
     require_all_done(annotation)
 
 

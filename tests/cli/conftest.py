@@ -1,14 +1,17 @@
 """How the tests of the command line run it: in this process, with doors that need no model and no index."""
 
 import io
+import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dsp.cli import doors
 from dsp.cli.main import run
 from dsp.testing import FixedRetriever, ScriptedLM
+from tests.cli import towns as town
 from tests.cli.shared import PASSAGES, READER, Command, Fakes, Outcome
 
 
@@ -48,3 +51,26 @@ def fakes(monkeypatch: pytest.MonkeyPatch, place: Path) -> Fakes:
     monkeypatch.setattr(doors, "open_lm", lambda chosen: found.lm)
     monkeypatch.setattr(doors, "lm_to_render", lambda chosen: found.lm)
     return found
+
+
+@pytest.fixture
+def towns(fakes: Fakes, place: Path) -> Fakes:
+    """A program of two stages, five training questions, an LM that knows three of the answers."""
+    (place / "towns.py").write_text(town.PROGRAM, encoding="utf-8")
+    rows = [
+        {"id": f"t-{who}", "question": f"Where does {who} live?", "answers": [home_town]}
+        for who, home_town in town.TOWNS.items()
+    ]
+    (place / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    fakes.lm, fakes.retriever = ScriptedLM(town.knowing("Ann", "Bob", "Dan")), FixedRetriever(town.PASSAGES)
+    return fakes
+
+
+@pytest.fixture
+def made(dsp: Command, towns: Fakes) -> dict[str, Any]:
+    """The file `demos.json`, made with all defaults, as JSON."""
+    done = dsp(*town.ANNOTATE, "--raw", "4")
+    assert done.code == 0, done.err
+    assert done.out == "3 accepted, 2 rejected by the judge, 0 failed, 0 not tried; wrote demos.json\n"
+    record: dict[str, Any] = json.loads(Path("demos.json").read_text(encoding="utf-8"))
+    return record

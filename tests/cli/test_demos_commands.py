@@ -1,4 +1,4 @@
-"""`dsp demos`: made by a program itself, written whole, compared, checked, shown to the program, exported."""
+"""`dsp demos`: made by a program itself, written whole, compared, checked, shown to the program."""
 
 import json
 from collections.abc import Callable
@@ -11,60 +11,9 @@ from dsp.calls import key_of
 from dsp.cli import doors
 from dsp.errors import ReadingError
 from dsp.lm.protocol import Request
-from dsp.testing import FixedRetriever, ScriptedLM
-from dsp.types import Passage
+from dsp.testing import ScriptedLM
 from tests.cli.shared import Command, Fakes
-
-PROGRAM = '''"""Two stages."""
-
-from dsp import NO_DEMOS, Demos, Example, Template, fields, generate, retrieve
-
-HOP = Template("Search.", (fields.question(),), (fields.query(),))
-QA = Template("Answer.", (fields.context(), fields.question()), (fields.rationale(), fields.answer()))
-
-
-def towns(question: str, *, demos: Demos = NO_DEMOS, k: int = 1) -> Example:
-    x = Example(question=question, demos=demos)
-    step = generate(HOP, x, stage="hop")
-    return generate(QA, x.but(context=retrieve(step.query, k=k)), stage="answer")
-'''
-TOWNS = {"Ann": "Rome", "Bob": "Oslo", "Cid": "Bern", "Dan": "Bonn", "Eve": "Graz"}
-PASSAGES = [Passage(id=who, text=f"{who} lives in {town}.", source="towns") for who, town in TOWNS.items()]
-
-
-def knowing(*known: str) -> Callable[[Request], str]:
-    """An LM that answers rightly for these people and with `nowhere` for the others."""
-
-    def say(request: Request) -> str:
-        who = str(request.example.question).split()[2]
-        if request.stage == "hop":
-            return f" {who} lives"
-        return f" {who} has a house.\nAnswer: {TOWNS[who] if who in known else 'nowhere'}"
-
-    return say
-
-
-@pytest.fixture
-def towns(fakes: Fakes, place: Path) -> Fakes:
-    """A program of two stages, five training questions, an LM that knows three of the answers."""
-    (place / "towns.py").write_text(PROGRAM, encoding="utf-8")
-    rows = [{"id": f"t-{who}", "question": f"Where does {who} live?", "answers": [town]} for who, town in TOWNS.items()]
-    (place / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    fakes.lm, fakes.retriever = ScriptedLM(knowing("Ann", "Bob", "Dan")), FixedRetriever(PASSAGES)
-    return fakes
-
-
-ANNOTATE = ("demos", "annotate", "./towns.py", "train.jsonl", "-o", "demos.json")
-
-
-@pytest.fixture
-def made(dsp: Command, towns: Fakes) -> dict[str, Any]:
-    """The file `demos.json`, made with all defaults, as JSON."""
-    done = dsp(*ANNOTATE, "--raw", "4")
-    assert done.code == 0, done.err
-    assert done.out == "3 accepted, 2 rejected by the judge, 0 failed, 0 not tried; wrote demos.json\n"
-    record: dict[str, Any] = json.loads(Path("demos.json").read_text(encoding="utf-8"))
-    return record
+from tests.cli.towns import ANNOTATE, PROGRAM, TOWNS, knowing
 
 
 def altered(change: Callable[[dict[str, Any]], object], *, rehashed: bool) -> None:
@@ -152,6 +101,8 @@ def test_a_well_hashed_file_that_lacks_something(dsp: Command, made: dict[str, A
     altered(lambda r: r["worked"][0].pop("steps"), rehashed=True)
     done = dsp("demos", "show", "demos.json")
     assert (done.code, "demos.json is incomplete (KeyError: 'steps')" in done.error) == (3, True)
+    altered(lambda r: r.update(worked=[], program={"name": "./towns.py", "sha256": None}), rehashed=True)
+    assert "demos.json is incomplete (TypeError: the program's sha256" in dsp("demos", "verify", "demos.json").error
 
 
 def test_a_program_that_changed_is_warned_of_by_name(dsp: Command, place: Path, made: dict[str, Any]) -> None:
@@ -192,6 +143,31 @@ def test_test_questions_must_not_be_among_them(dsp: Command, place: Path, made: 
     done = dsp("demos", "verify", "demos.json", "--against", "test.jsonl")
     assert done.code == 2
     assert "training id 't-Dan'" in done.error
+
+
+@pytest.mark.parametrize("row", [{"id": "t-Dan", "question": "Who?"}, {"id": "x", "question": "where does DAN live"}])
+def test_a_training_question_of_the_test_set_is_refused_before_anything_is_run(
+    dsp: Command, towns: Fakes, place: Path, row: dict[str, str]
+) -> None:
+    lm = towns.lm = ScriptedLM(knowing())
+    (place / "test.jsonl").write_text(json.dumps({**row, "answers": ["Bonn"]}) + "\n", encoding="utf-8")
+    done = dsp(*ANNOTATE, "--against", "test.jsonl")
+    assert done.code == 2
+    assert "1 training questions stand in test.jsonl as well, the first with the id 't-Dan'" in done.error
+    assert not lm.requests
+
+
+def test_several_at_once_make_the_same_file(dsp: Command, towns: Fakes, made: dict[str, Any]) -> None:
+    assert dsp(*ANNOTATE[:-1], "other.json", "--raw", "4", "--at-once", "3").code == 0
+    assert dsp("demos", "diff", "demos.json", "other.json").out == "The demonstrations are the same.\n"
+
+
+def test_a_run_with_demonstrations_is_replayed_from_its_record(dsp: Command, place: Path, made: dict[str, Any]) -> None:
+    towns_again = dsp("ask", "--json", "--program", "./towns.py", "--demos", "demos.json", "Where has Ann been?")
+    (place / "demos.json").unlink()
+    again = dsp("replay", "--json", "last")
+    assert again.code == 0
+    assert again.json["answer"] == towns_again.json["answer"] == "Rome [1]"
 
 
 def test_failed_runs_are_told_and_the_others_written(dsp: Command, towns: Fakes) -> None:
@@ -291,66 +267,3 @@ def test_what_is_shown_of_them(dsp: Command, made: dict[str, Any]) -> None:
     assert "  search “Bob lives” → Bob" in done.out
     assert "  answer: rationale = Bob has a house." in done.out
     assert dsp("demos", "show", "--json", "demos.json").json == made
-
-
-def rows(path: str) -> list[dict[str, Any]]:
-    return [json.loads(row) for row in Path(path).read_text(encoding="utf-8").splitlines()]
-
-
-def test_accepted_calls_become_chat_messages(dsp: Command, made: dict[str, Any]) -> None:
-    done = dsp("demos", "export", "demos.json", "--held-out", "0.34")
-    assert done.code == 0
-    train, held_out = rows("demos.train.jsonl"), rows("demos.held-out.jsonl")
-    assert (len(train), len(held_out)) == (4, 2)
-    for row in (*train, *held_out):
-        assert [message["role"] for message in row["messages"]] == ["system", "user", "assistant"]
-    (hop, answer) = held_out
-    who = hop["messages"][2]["content"].split()[2]
-    assert answer["messages"][2]["content"] == f"Rationale: {_thought(who)}\n\nAnswer: {TOWNS[who]}"
-    assert not any(who in json.dumps(row) for row in train)
-    assert "nowhere" not in json.dumps([train, held_out])
-
-
-def test_accepted_calls_become_prompts_that_go_on_with_their_completions(dsp: Command, made: dict[str, Any]) -> None:
-    dsp("demos", "export", "demos.json", "--format", "jsonl", "--held-out", "0", "-o", "out/data")
-    train = rows("out/data/demos.train.jsonl")
-    assert rows("out/data/demos.held-out.jsonl") == []
-    assert [row["stage"] for row in train] == ["hop", "answer"] * 3
-    (row,) = [row for row in train if (row["id"], row["stage"]) == ("t-Bob", "hop")]
-    assert row["prompt"].endswith("Question: Where does Bob live?\nSearch Query:")
-    assert row["completion"] == " Bob lives"
-
-
-def test_a_seed_holds_out_the_same_questions_again(dsp: Command, made: dict[str, Any]) -> None:
-    held = set()
-    for seed in ("0", "0", "1", "2", "3", "4", "5"):
-        dsp("demos", "export", "demos.json", "--seed", seed)
-        held.add(Path("demos.held-out.jsonl").read_text(encoding="utf-8"))
-        assert len(rows("demos.held-out.jsonl")) == 2
-    assert len(held) == 3
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("--format", "yaml"), "no format is called 'yaml'; there are: openai, jsonl"),
-        (("--held-out", "1"), "at least 0 and less than 1; found 1.0"),
-        (("--held-out", "-0.1"), "at least 0 and less than 1"),
-        (("--held-out", "0.9"), "leave nothing to train on"),
-    ],
-)
-def test_exports_that_make_no_sense(
-    dsp: Command, made: dict[str, Any], arguments: tuple[str, ...], message: str
-) -> None:
-    done = dsp("demos", "export", "demos.json", *arguments)
-    assert (done.code, message in done.error) == (2, True)
-    assert not Path("demos.train.jsonl").exists()
-
-
-def test_a_template_that_changed_cannot_be_exported(dsp: Command, place: Path, made: dict[str, Any]) -> None:
-    (place / "towns.py").write_text(PROGRAM.replace('"Search."', '"Search well."'), encoding="utf-8")
-    assert "the stage 'hop' was annotated with" in dsp("demos", "export", "demos.json").error
-
-
-def _thought(who: str) -> str:
-    return f"{who} has a house."
