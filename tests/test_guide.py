@@ -19,7 +19,8 @@ from dsp.testing import FixedRetriever, ScriptedLM
 from tests.programs.speaker import PASSAGES, Speaker
 
 GUIDE = (Path(__file__).parents[1] / "docs" / "write-a-program.md").read_text(encoding="utf-8")
-BLOCK = re.compile(r"<!-- (sh|python|file: (?P<file>[\w.]+)) -->\n```\w+\n(?P<text>.*?)```\n", re.DOTALL)
+BLOCK = re.compile(r"<!-- (sh|python|file: (?P<file>[\w./]+)) -->\n```\w+\n(?P<text>.*?)```\n", re.DOTALL)
+OWN = ("Name the building that a question is about.", "Answer questions with short factoid answers.")
 TOWN = {
     "town hall": ("red sandstone", "1611"),
     "old mill": ("oak", "1702"),
@@ -52,10 +53,11 @@ def reader(digest_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_every_block_of_the_guide_does_what_it_says(reader: ScriptedLM, capsys: pytest.CaptureFixture[str]) -> None:
     blocks = list(BLOCK.finditer(GUIDE))
-    assert len(blocks) == GUIDE.count("```") // 2 == 9
+    assert len(blocks) == GUIDE.count("```") // 2 == 12
     shown: dict[str, str] = {}
     for block in blocks:
         if block["file"]:
+            Path(block["file"]).parent.mkdir(exist_ok=True)
             Path(block["file"]).write_text(block["text"], encoding="utf-8")
         elif block[1] == "python":
             exec(compile(block["text"], "write-a-program.md", "exec"), {})
@@ -77,9 +79,13 @@ def check(shown: dict[str, str], lm: ScriptedLM) -> None:
     assert "meant {'question': 'What stone is the town hall of?', 'building': 'the town hall'}" in shown["python"]
     (report,) = [text for command, text in shown.items() if "annotate" in command]
     assert report == "3 accepted, 0 rejected by the judge, 0 failed, 0 not tried; wrote demos.json\n"
-    meant, answer = (request.prompt for request in lm.requests[-2:])
+    meant, answer = (
+        request.prompt for request in lm.requests if request.template.instructions in OWN and request.demos
+    )
     assert "Question: What is the old mill made of?\nBuilding: the old mill" in meant
     assert "The context says it of the school." in answer
+    (scores,) = [text for command, text in shown.items() if "dsp eval" in command]
+    assert "./quarry.py 1.00: red sandstone" in scores
     train, held_out = (Path(f"demos.{part}.jsonl").read_text().splitlines() for part in ("train", "held-out"))
     assert (len(train), len(held_out)) == (4, 2)
     assert list(json.loads(train[0])) == ["messages"]
