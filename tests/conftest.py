@@ -25,7 +25,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def model_home() -> Path:
     """The data folder of the person who runs the tests: the store with the pulled model."""
     return _REAL_HOME

@@ -75,14 +75,15 @@ class EmbeddedLM:
         started = time.perf_counter()
         drawn = request.n if request.temperature > 0 else 1
         with self._asking:
-            if running.prefixes is not None:
-                running.prefixes.prepare(request.prompt, running.evaluate)
-            cached = running.evaluate(request.prompt)
+            read = running.prefixes is not None and running.prefixes.prepare(request.prompt, running.evaluate)
+            known = running.evaluate(request.prompt)
             answers = [self._ask(running, request, request.sample + i) for i in range(drawn)]
         completions = tuple(_completion(answer) for answer in answers)
         if drawn < request.n:  # greedy decoding has only one completion
             completions *= request.n
-        return Reply(completions=completions, usage=_usage(answers, cached), seconds=time.perf_counter() - started)
+        return Reply(
+            completions=completions, usage=_usage(answers, 0 if read else known), seconds=time.perf_counter() - started
+        )
 
     def _ask(self, running: "_Running", request: Request, sample: int) -> Mapping[str, Any]:
         answer: Mapping[str, Any] = running.server.handle_completions(

@@ -41,21 +41,25 @@ class Prefixes:
     _ready: set[str] = field(default_factory=set, init=False)
     _saved: int = field(default=0, init=False)
 
-    def prepare(self, prompt: str, evaluate: Callable[[str], object]) -> None:
+    def prepare(self, prompt: str, evaluate: Callable[[str], object]) -> bool:
         """Have the prompt's prefix in the model's memory, from the disk or evaluated and then saved.
 
-        `evaluate` reads a text with the model. A prefix that this process has seen is in memory already.
+        `evaluate` reads a text with the model; says whether the prefix was read so, now. A prefix that this process
+        has seen is in memory already.
         """
         prefix = prefix_of(prompt)
         if not prefix or prefix in self._ready:
-            return
+            return False
         if self._ready:
             evaluate("")  # moves what the slot holds to the runtime's memory of prompts; a restored state replaces it
         self._ready.add(prefix)
+        read = False
         with suppress(OSError, http.client.HTTPException):
             if not self._restore(prefix) and self._saved < MOST_SAVED:
                 evaluate(prefix)
+                read = True
                 self._save(prefix)
+        return read
 
     def _key(self, prefix: str) -> str:
         return hashlib.sha256(f"{self.settings}\n{prefix}".encode()).hexdigest()[:32]
