@@ -1,7 +1,7 @@
 """Prepares and runs the evaluation that was asked for in a shell."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +14,12 @@ from dsp.errors import UnknownName, UsageError
 from dsp.types import JSON
 
 if TYPE_CHECKING:
+    from dsp.catalog import LoadedProgram
     from dsp.evaluation.benchmark import Benchmark
     from dsp.evaluation.experiment import Entry, Experiment
     from dsp.evaluation.folder import RunFolder
     from dsp.evaluation.outcome import Outcome
+    from dsp.types import Example
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,7 @@ class Wanted:
     benchmark: str
     programs: tuple[str, ...]
     settings: tuple[str, ...]
+    demos: tuple[str, ...]
     data: Path | None
     split: str
     n: int | None
@@ -40,12 +43,12 @@ class Wanted:
 def prepared(wanted: Wanted) -> "tuple[Experiment, RunFolder]":
     """The experiment with its doors opened, and the folder of its run."""
     from dsp.evaluation.benchmark import load_benchmark
-    from dsp.evaluation.experiment import Experiment, fitting
+    from dsp.evaluation.experiment import Experiment, check_index, fitting
     from dsp.evaluation.folder import new_run
 
     benchmark = load_benchmark(wanted.benchmark)
     questions = benchmark.questions(wanted.split, data=wanted.data, n=wanted.n, seed=wanted.seed)
-    entries = _entries(wanted)
+    entries = _entries(wanted, questions)
     metrics = fitting(wanted.metrics or benchmark.layout.metrics, questions, demanded=bool(wanted.metrics))
     missing = [name for name in wanted.thresholds if name not in {metric.name for metric in metrics}]
     metrics += fitting(missing, questions, demanded=True)
@@ -62,6 +65,7 @@ def prepared(wanted: Wanted) -> "tuple[Experiment, RunFolder]":
         lm=lm,
         retriever=doors.open_retriever(chosen),
     )
+    check_index(experiment)
     name = wanted.name or run_name(benchmark.name, experiment.split, [entry.name for entry in entries], lm.name)
     return experiment, new_run(name, environment.home())
 
@@ -110,7 +114,7 @@ def run_name(benchmark: str, split: str, programs: list[str], lm: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.+~-]+", "-", "-".join(parts)).strip("-.+~_")[:150]
 
 
-def _entries(wanted: Wanted) -> "tuple[Entry, ...]":
+def _entries(wanted: Wanted, questions: "Sequence[Example]") -> "tuple[Entry, ...]":
     from dsp.catalog import load_program, parsed_parameters
     from dsp.evaluation.experiment import Entry
 
@@ -125,13 +129,37 @@ def _entries(wanted: Wanted) -> "tuple[Entry, ...]":
     for name in texts:
         if not any(name in program.parameters for program in programs):
             raise UnknownName("parameter of these programs", name, {n for p in programs for n in p.parameters})
+    given = _demonstrations(wanted, programs, questions)
     return tuple(
         Entry(
             program=program,
-            parameters=parsed_parameters(program, {n: t for n, t in texts.items() if n in program.parameters}),
+            parameters=parsed_parameters(program, {n: t for n, t in texts.items() if n in program.parameters})
+            | given.get(program.name, {}),
         )
         for program in programs
     )
+
+
+def _demonstrations(
+    wanted: Wanted, programs: "Sequence[LoadedProgram]", questions: "Sequence[Example]"
+) -> dict[str, dict[str, Any]]:
+    """For each program that gets demonstrations the parameter that holds them; none may be one of the questions."""
+    from dsp.cli.parameters import demonstrations
+    from dsp.demo_set import load
+    from dsp.fitting import require_unseen
+
+    known = {program.name: program for program in programs}
+    found: dict[str, dict[str, Any]] = {}
+    for text in wanted.demos:
+        name, _, file = text.rpartition("=")
+        name = name or (programs[0].name if len(programs) == 1 else "")
+        if name not in known or not file:
+            raise UsageError(f"--demos takes PROGRAM=FILE, of the programs {', '.join(known)}; found {text!r}")
+        shown = load(Path(file))
+        for question in questions:
+            require_unseen(shown, str(question.question), file)
+        found[name] = demonstrations(Path(file), known[name], str(questions[0].question))
+    return found
 
 
 def _own_index(benchmark: "Benchmark", wanted: Wanted) -> str:

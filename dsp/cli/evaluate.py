@@ -39,6 +39,10 @@ def evaluate(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the programs that have it; repeatable."),
     ] = None,
+    demos: Annotated[
+        list[str] | None,
+        typer.Option("--demos", metavar="PROGRAM=FILE", help="Demonstrations for a program; repeatable."),
+    ] = None,
     data: Annotated[
         str | None, typer.Option("--data", metavar="PATH", help="Your file or folder of questions.")
     ] = None,
@@ -87,6 +91,7 @@ def evaluate(
         benchmark=benchmark,
         programs=tuple(program or ()),
         settings=tuple(settings or ()),
+        demos=tuple(demos or ()),
         data=None if data is None else Path(data).expanduser(),
         split=split,
         n=n,

@@ -7,6 +7,7 @@ from typing import Any
 from dsp.catalog import LoadedProgram
 from dsp.demos import parameters_json
 from dsp.errors import UsageError
+from dsp.evaluation.benchmark import check_gold, document_id
 from dsp.evaluation.metrics import Metric, find_metric
 from dsp.evaluation.questions import fingerprint
 from dsp.index.protocol import Retriever
@@ -14,6 +15,7 @@ from dsp.lm.protocol import LM
 from dsp.types import JSON, Example
 
 FORMAT = 1
+_MOST_CHECKED = 500_000
 _OF_A_RUN = frozenset(("prediction", "cited_answer", "citations", "passages", "ranking", "history"))
 
 
@@ -98,6 +100,19 @@ def fitting(names: Sequence[str], questions: Sequence[Example], *, demanded: boo
         if not missing:
             found.append(metric)
     return tuple(found)
+
+
+def check_index(experiment: Experiment) -> None:
+    """UsageError where a metric needs gold passages that the index lacks; a server or huge index is not searched."""
+    passages = getattr(experiment.retriever, "passages", None)
+    if passages is None or not any("gold" in metric.needs for metric in experiment.metrics):
+        return
+    documents: set[str] = set()
+    for number, passage in enumerate(passages):
+        if number >= _MOST_CHECKED:
+            return
+        documents.add(document_id(passage))
+    check_gold(experiment.questions, documents)
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any], where: str = "") -> list[str]:

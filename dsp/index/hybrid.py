@@ -1,13 +1,13 @@
 """The default retriever: dense and lexical search over one built generation, and their fusion."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dsp.errors import UsageError
 from dsp.index.built import Built
 from dsp.index.encoder import Encoder
 from dsp.index.fusion import masked, spread, standardised
-from dsp.types import JSON, Hit
+from dsp.types import JSON, Hit, Passage
 from dsp.words import language
 
 if TYPE_CHECKING:
@@ -52,6 +52,11 @@ class IndexRetriever:
         contents = self._built.manifest["contents"]
         same: dict[str, JSON] = {"index": self.name, "contents": contents, "mode": self._mode, "ranking": _RANKING}
         return same | {"weights": list(self._weights)} if self._mode == "hybrid" else same
+
+    @property
+    def passages(self) -> Iterable[Passage]:
+        """All passages of the index, in order; read as they are asked for."""
+        return self._built.passages()
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
         """For each query its k best passages; equal scores in the order of the corpus. Safe from many threads.

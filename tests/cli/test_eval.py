@@ -1,11 +1,16 @@
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dsp.errors import LMError
 from dsp.lm.protocol import Request
-from dsp.testing import ScriptedLM
+from dsp.testing import FixedRetriever, ScriptedLM
 from tests.cli.shared import PASSAGES, Command, Fakes
 
 GUESSER = '''"""No search."""
@@ -151,6 +156,7 @@ def test_what_cannot_be_meant_is_usage(dsp: Command, bench: Fakes) -> None:
         ((*EVAL, "--metric", "supporting_f1"), "facts"),
         ((*EVAL, "--n", "4"), "at most 3"),
         ((*EVAL, "--name", "../x"), "name of a run"),
+        ((*EVAL, "--demos", "demos.json"), "--demos takes PROGRAM=FILE"),
     ):
         done = dsp(*arguments)
         assert (done.code, said in done.error) == (2, True), done.err
@@ -179,3 +185,67 @@ def test_power(dsp: Command) -> None:
     assert 100 < found["questions"] < 300
     assert "questions show a difference of 10 points" in dsp("power", "--delta", "10").out
     assert dsp("power", "--delta", "10", "--disagreement", "0.01").code == 2
+
+
+def test_gold_that_the_index_lacks_is_named(dsp: Command, bench: Fakes, place: Path) -> None:
+    bench.retriever = FixedRetriever(PASSAGES[:1])
+    done = dsp(*EVAL)
+    assert done.code == 2
+    assert (
+        "1 of 3 questions have gold passages that the index does not hold: b lacks papers/02-watermark.md" in done.error
+    )
+    assert dsp(*EVAL, "--metric", "f1").code == 0
+
+
+def test_demonstrations_are_shown_and_are_part_of_the_experiment(
+    dsp: Command, towns: Fakes, made: dict[str, Any], place: Path
+) -> None:
+    rows = [{"id": "z", "question": "Where does Zoe live?", "answers": ["Bonn"]}]
+    (place / "test.jsonl").write_text(json.dumps(rows[0]) + "\n", encoding="utf-8")
+    lm = towns.lm = ScriptedLM(lambda request: "Bonn" if request.stage == "answer" else "Zoe lives")
+    towns.retriever = FixedRetriever(PASSAGES)
+    base = ("eval", "digest", "--data", "test.jsonl", "-p", "./towns.py", "--metric", "f1", "--name", "shown")
+    assert dsp(*base, "--demos", "./towns.py=demos.json").code == 0
+    assert any("Bob lives" in request.prompt for request in lm.requests)
+    assert "programs../towns.py.parameters.demos" in dsp(*base).error
+    rows[0]["question"] = "Where does Bob live?"
+    (place / "test.jsonl").write_text(json.dumps(rows[0]) + "\n", encoding="utf-8")
+    assert "stands among the demonstrations" in dsp(*base, "--demos", "demos.json").error
+
+
+SLOW = """
+import time
+from dsp import Example
+
+def slow(question: str) -> Example:
+    time.sleep(0.1)
+    return Example(answer=question[-2:])
+"""
+
+
+@pytest.mark.parametrize("at_once", ["1", "3"])
+def test_ctrl_c_keeps_what_is_there_and_goes_on(place: Path, home: Path, at_once: str) -> None:
+    (place / "slow.py").write_text(SLOW, encoding="utf-8")
+    rows = [{"id": f"q{i}", "question": f"Number {i:02d}", "answers": [f"{i:02d}"]} for i in range(30)]
+    (place / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    command = [sys.executable, "-m", "dsp", "eval", "digest", "--data", "test.jsonl", "-p", "./slow.py", "--lm"]
+    command += ["extractive", "--index", "none", "--metric", "exact_match", "-c", at_once, "--name", "mine"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    outcomes = home / "evals" / "mine" / "outcomes.jsonl"
+    started = time.monotonic()
+    while not (outcomes.exists() and outcomes.read_bytes().count(b"\n") >= 3):
+        assert time.monotonic() - started < 60
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    stopped = time.monotonic()
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert time.monotonic() - stopped < 3
+    kept = outcomes.read_bytes()
+    assert 3 <= kept.count(b"\n") < 30
+    assert kept.endswith(b"\n")
+    assert "the same command goes on" in err
+    done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["programs"][0]["scores"]["exact_match"]["mean"] == 1.0
+    assert outcomes.read_bytes().startswith(kept)
+    assert outcomes.read_bytes().count(b"\n") == 30
