@@ -25,7 +25,7 @@ def show_report(report: Mapping[str, Any], folder: "RunFolder") -> None:
     _table([["", *_names(report)], *_outcome_rows(report)])
     _show_types(report)
     say("\n", bold("Cost"))
-    _table([["", *_names(report)], *_cost_rows(report)])
+    _table([["", *_names(report)], *_cost_rows(report), *_seconds_rows(report, folder.timings())])
     show_flipped(report["flipped"], report["primary"])
     say("\n", dim(f"Everything is in {line(str(folder.path))}"))
 
@@ -124,6 +124,16 @@ def _show_types(report: Mapping[str, Any]) -> None:
 def _cost_rows(report: Mapping[str, Any]) -> list[list[str]]:
     names = list(report["programs"][0]["cost"])
     return [[name.replace("_", " "), *(f"{p['cost'][name]:,}" for p in report["programs"])] for name in names]
+
+
+def _seconds_rows(report: Mapping[str, Any], timings: Mapping[str, Any]) -> list[list[str]]:
+    """Seconds of a question, as they were when it was answered."""
+    found = [timings.get(name) for name in _names(report)]
+    return [
+        [f"seconds, {part}", *(f"{row[part]:.2f}" if row else "–" for row in found)]
+        for part in ("median", "p95")
+        if any(found)
+    ]
 
 
 def _score(score: Mapping[str, Any] | None) -> str:

@@ -1,5 +1,6 @@
 """What an evaluation is of: the questions, the programs and everything else that its scores depend on."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,6 +52,11 @@ class Experiment:
         if not names or twice:
             found = f"{twice[0]!r} is given twice" if twice else "none is given"
             raise UsageError(f"an evaluation needs programs, each of them once; {found}")
+        ids = [str(question.id) for question in self.questions]
+        again = next((id_ for id_, count in Counter(ids).items() if count > 1), None)
+        if not ids or again is not None:
+            found = "there is none" if not ids else f"{again!r} comes twice"
+            raise UsageError(f"an evaluation needs questions, each with its own id; {found}")
         if not self.metrics:
             raise UsageError("no metric can be computed for these questions; give them answers or gold passages")
 

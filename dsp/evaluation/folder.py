@@ -71,8 +71,7 @@ class RunFolder:
         with self._lock, _storing(self.path):
             if self._file is None:
                 return
-            while line:
-                line = line[os.write(self._file, line) :]
+            self._write(self._file, line)
             self._unsynced += 1
             if self._unsynced >= BATCH:
                 self._sync()
@@ -105,6 +104,14 @@ class RunFolder:
         found, _ = _read(self.path / OUTCOMES)
         return {(outcome.program, outcome.question): outcome for outcome in found}
 
+    def timings(self) -> dict[str, Any]:
+        """Seconds for each program; empty where no report was written yet."""
+        try:
+            found = json.loads((self.path / TIMINGS).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
     def write(self, name: str, value: JSON | Mapping[str, JSON]) -> Path:
         """Write a document of the run, whole or not at all."""
         text = json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False) + "\n"
@@ -128,6 +135,17 @@ class RunFolder:
         _, whole = _read(self.path / OUTCOMES)
         os.ftruncate(self._file, whole)
         self._sync()
+
+    def _write(self, file: int, line: bytes) -> None:
+        """All of the line or, on a full disk, none of it, since others may be written after it."""
+        size = os.fstat(file).st_size
+        try:
+            while line:
+                line = line[os.write(file, line) :]
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(file, size)
+            raise
 
     def _sync(self) -> None:
         if self._file is not None:

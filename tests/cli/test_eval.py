@@ -120,10 +120,12 @@ def test_fail_under(dsp: Command, bench: Fakes) -> None:
 
 def test_the_page_is_whole_and_escaped(dsp: Command, bench: Fakes, place: Path) -> None:
     bench.lm = ScriptedLM(
-        lambda request: "<script>alert(1)</script>\x1b[31m" if request.example.get("context") else "x"
+        lambda request: "<script>alert(1)</script>\x1b[31m" if request.example.get("context") else "ColBERTv2"
     )
     done = dsp(*EVAL, "--metric", "f1", "--metric", "refusal", "--html", "page.html")
     assert done.code == 0
+    assert "\x1b" not in done.out + done.err
+    assert "\\x1b[31m" in done.out
     text = (place / "page.html").read_text("utf-8")
     assert "<script" not in text
     assert "\x1b" not in text

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import random
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from dsp.calls import canonical
-from dsp.errors import Busy, IntegrityError, LMError, Rejected, UsageError
+from dsp.errors import Busy, IntegrityError, LMError, Rejected, StorageError, UsageError
 from dsp.evaluation.experiment import Entry
 from dsp.evaluation.folder import OUTCOMES, REPORT, RunFolder, new_run, open_run
 from dsp.evaluation.metrics import METRICS
@@ -150,6 +151,41 @@ def test_another_experiment_is_refused_by_name(tmp_path: Path, field: str) -> No
     assert (folder.path / OUTCOMES).read_bytes() == kept
     evaluate(changed, folder, fresh=True)
     assert (tmp_path / "evals" / "mine~1" / OUTCOMES).read_bytes() == kept
+
+
+def test_a_full_disk_ends_the_run_and_leaves_whole_lines(
+    tmp_path: Path, whole: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, written, real = new_run("full", tmp_path), [0], os.write
+
+    def full(file: int, data: bytes) -> int:
+        if data.startswith(b'{"crc"'):
+            written[0] += 1
+            if written[0] == 7:
+                return real(file, data[:50])
+        if written[0] == 7:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(file, data)
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(StorageError, match="No space left"):
+        evaluate(experiment(), folder, at_once=1)
+    monkeypatch.undo()
+    assert written[0] == 7
+    data = (folder.path / OUTCOMES).read_bytes()
+    assert data.endswith(b"\n")
+    assert data.count(b"\n") == 6
+    evaluate(experiment(), folder)
+    assert report_of(folder) == whole
+
+
+def test_every_question_and_program_is_there_once() -> None:
+    with pytest.raises(UsageError, match="'q00' comes twice"):
+        experiment(questions=(*QUESTIONS, QUESTIONS[0]))
+    with pytest.raises(UsageError, match="there is none"):
+        experiment(questions=())
+    with pytest.raises(UsageError, match="'reader' is given twice"):
+        experiment(programs=(reader, reader))
 
 
 def test_one_process_at_a_time(tmp_path: Path) -> None:
@@ -297,8 +333,9 @@ evaluate(experiment(slowly), new_run("killed", home), journal=Journal(home / "jo
 """
 
 
-def test_sigkill_loses_nothing_and_runs_nothing_twice(tmp_path: Path, whole: bytes) -> None:
-    moments = random.Random(7)
+@pytest.mark.parametrize("seed", [7, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(100, 125))])
+def test_sigkill_loses_nothing_and_runs_nothing_twice(tmp_path: Path, whole: bytes, seed: int) -> None:
+    moments = random.Random(seed)
     kills, home = 0, tmp_path / "home"
     for _ in range(40):
         process = subprocess.Popen(
