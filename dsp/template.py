@@ -122,11 +122,16 @@ class Template:
 
     def write(self, x: Example, demos: Sequence[Example] = (), begun: Mapping[str, str] = NOTHING) -> str:
         """The prompt: it ends with the label of the first output; `begun` holds outputs that are there already."""
+        return self.lead(demos) + self._query(x, begun)
+
+    def lead(self, demos: Sequence[Example] = ()) -> str:
+        """What a prompt says before the query: instructions, guidelines, demonstrations; the same for every example."""
         raw, worked = self._sorted(demos)
         guide = [] if self.compact else [self.guide()]
         raw_block = ["\n\n".join(self._block(demo) for demo in raw)] if raw else []
-        parts = [self.instructions, *raw_block, *guide, *(self._block(demo) for demo in worked), self._query(x, begun)]
-        return ("\n\n" if self.compact else SEPARATOR).join(part for part in parts if part)
+        parts = [self.instructions, *raw_block, *guide, *(self._block(demo) for demo in worked)]
+        separator = "\n\n" if self.compact else SEPARATOR
+        return "".join(part + separator for part in parts if part)
 
     def messages(
         self, x: Example, demos: Sequence[Example] = (), begun: Mapping[str, str] = NOTHING

@@ -75,7 +75,8 @@ class EmbeddedLM:
         started = time.perf_counter()
         drawn = request.n if request.temperature > 0 else 1
         with self._asking:
-            read = running.prefixes is not None and running.prefixes.prepare(request.prompt, running.evaluate)
+            lead = request.template.lead(request.demos)
+            read = running.prefixes is not None and running.prefixes.prepare(lead, running.evaluate)
             known = running.evaluate(request.prompt)
             answers = [self._ask(running, request, request.sample + i) for i in range(drawn)]
         completions = tuple(_completion(answer) for answer in answers)

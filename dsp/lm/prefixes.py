@@ -1,6 +1,6 @@
 """Evaluated beginnings of prompts, kept on disk: a program's instructions and demonstrations are read once, not daily.
 
-A prompt begins with what a program always says (up to the last separator of its template). Its evaluated state, about
+A prompt begins with what a program always says (its template's lead). The evaluated state of that, about
 12 kB a token for a model of 0.5 billion parameters, is loaded in milliseconds instead of seconds.
 """
 
@@ -13,16 +13,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dsp.template import SEPARATOR
-
 MOST_BYTES = 256 * 1024 * 1024
 MOST_SAVED = 4
 _SECONDS = 10.0
-
-
-def prefix_of(prompt: str) -> str:
-    """What stands before the query of a prompt: instructions, guidelines, demonstrations; empty where nothing does."""
-    return prompt[: prompt.rfind(SEPARATOR) + len(SEPARATOR)] if SEPARATOR in prompt else ""
 
 
 @dataclass
@@ -41,13 +34,12 @@ class Prefixes:
     _ready: set[str] = field(default_factory=set, init=False)
     _saved: int = field(default=0, init=False)
 
-    def prepare(self, prompt: str, evaluate: Callable[[str], object]) -> bool:
-        """Have the prompt's prefix in the model's memory, from the disk or evaluated and then saved.
+    def prepare(self, prefix: str, evaluate: Callable[[str], object]) -> bool:
+        """Have a prompt's prefix in the model's memory, from the disk or evaluated and then saved.
 
         `evaluate` reads a text with the model; says whether the prefix was read so, now. A prefix that this process
         has seen is in memory already.
         """
-        prefix = prefix_of(prompt)
         if not prefix or prefix in self._ready:
             return False
         if self._ready:

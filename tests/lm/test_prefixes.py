@@ -12,11 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from dsp.lm import prefixes as module
-from dsp.lm.prefixes import Prefixes, prefix_of
-from dsp.template import SEPARATOR
+from dsp.lm.prefixes import Prefixes
 
-HEAD = f"Answer.{SEPARATOR}Follow the format.{SEPARATOR}"
-PROMPT = f"{HEAD}Question: who?\nAnswer:"
+HEAD = "Answer.\n\nFollow the format.\n\n"
 
 
 @dataclass
@@ -78,56 +76,52 @@ def process(slot: Slot, settings: str = "{}") -> Prefixes:
     return Prefixes(slot.folder, settings, slot.address, "key")
 
 
-def test_the_prefix_ends_where_the_query_begins() -> None:
-    assert prefix_of(PROMPT) == HEAD
-    assert prefix_of("Question: who?") == ""
-
-
 def test_evaluated_once_then_restored_in_the_next_process(slot: Slot) -> None:
     first = process(slot)
-    assert first.prepare(PROMPT, slot.evaluate) is True
-    assert first.prepare(PROMPT + " again", slot.evaluate) is False
+    assert first.prepare(HEAD, slot.evaluate) is True
+    assert first.prepare(HEAD, slot.evaluate) is False
     assert slot.read == [HEAD] and slot.asked == ["save"]
     second = process(slot)
     slot.holds = ""
-    assert second.prepare(PROMPT, slot.evaluate) is False
+    assert second.prepare(HEAD, slot.evaluate) is False
     assert slot.read == [] and slot.asked == ["restore"] and slot.holds == HEAD
 
 
 def test_the_slot_is_emptied_before_another_prefix_replaces_it(slot: Slot) -> None:
     running = process(slot)
-    running.prepare(PROMPT, slot.evaluate)
-    running.prepare(f"Search.{SEPARATOR}Question: who?", slot.evaluate)
-    assert slot.read == [HEAD, "", f"Search.{SEPARATOR}"]
+    running.prepare(HEAD, slot.evaluate)
+    running.prepare("Search.", slot.evaluate)
+    assert slot.read == [HEAD, "", "Search."]
 
 
 def test_other_settings_share_nothing(slot: Slot) -> None:
-    process(slot).prepare(PROMPT, slot.evaluate)
-    assert process(slot, '{"context": 2048}').prepare(PROMPT, slot.evaluate) is True
+    process(slot).prepare(HEAD, slot.evaluate)
+    assert process(slot, '{"context": 2048}').prepare(HEAD, slot.evaluate) is True
     assert len(list(slot.folder.glob("*.state"))) == 2
 
 
 def test_a_damaged_state_is_thrown_away_unread(slot: Slot) -> None:
-    process(slot).prepare(PROMPT, slot.evaluate)
+    process(slot).prepare(HEAD, slot.evaluate)
     (state,) = slot.folder.glob("*.state")
     state.write_text("something else")
-    assert process(slot).prepare(PROMPT, slot.evaluate) is True
+    assert process(slot).prepare(HEAD, slot.evaluate) is True
     assert slot.asked == ["save"] and slot.read == [HEAD]
 
 
 def test_a_process_saves_only_a_few(slot: Slot) -> None:
     running = process(slot)
     for i in range(8):
-        running.prepare(f"Demonstration {i}.{SEPARATOR}Question: who?", slot.evaluate)
+        running.prepare(f"Demonstration {i}.", slot.evaluate)
+    assert running.prepare("", slot.evaluate) is False
     assert len(list(slot.folder.glob("*.state"))) == module.MOST_SAVED == slot.asked.count("save")
 
 
 def test_the_longest_unused_states_go_first(slot: Slot, monkeypatch: pytest.MonkeyPatch) -> None:
-    process(slot).prepare(PROMPT, slot.evaluate)
+    process(slot).prepare(HEAD, slot.evaluate)
     (old,) = slot.folder.glob("*.state")
     os.utime(old, ns=(1, 1))
     monkeypatch.setattr(module, "MOST_BYTES", old.stat().st_size + 3)
-    process(slot).prepare(f"Other.{SEPARATOR}Question: who?", slot.evaluate)
+    process(slot).prepare("Other.", slot.evaluate)
     (left,) = slot.folder.glob("*.state")
     assert left != old
 
@@ -140,6 +134,6 @@ def test_what_fails_costs_only_time(slot: Slot, fault: str, tmp_path: Path) -> N
         running = Prefixes(slot.folder, "{}", "http://127.0.0.1:1", "key")
     if fault == "no folder":
         (tmp_path / "prefixes").write_text("a file")
-    running.prepare(PROMPT, slot.evaluate)
+    running.prepare(HEAD, slot.evaluate)
     assert slot.read == [HEAD]
     assert not list(tmp_path.rglob("*.state")) and not list(tmp_path.rglob("*.new"))
