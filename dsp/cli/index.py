@@ -91,12 +91,12 @@ def info(name: Name, json: JsonFlag = False, debug: DebugFlag = False) -> None:
 
 @app.command("verify")
 def verify(name: Name, debug: DebugFlag = False) -> None:
-    """Compare every file of a built index with the sha256 that its build recorded."""
+    """Compare every file of a built index with the sha256 that its build recorded, then load and search all of it."""
     from dsp import environment
     from dsp.cli.terminal import line, say
-    from dsp.overview import built_index
+    from dsp.index.verify import verify_index
 
-    manifest = built_index(environment.home(), name).manifest
+    manifest = verify_index(name, environment.home())
     say(
         f"The index {line(name)} is as it was built: {len(manifest['files'])} files, {manifest['passages']:,} passages."
     )

@@ -23,6 +23,7 @@ def probe(built: Built) -> None:
     if vectors.count:
         own = built.some_vectors(_QUERIES)
         vectors.nearest(own, 10)
+    built.seen_in("en")
     built.lexical.scores(" ".join(ids[:_QUERIES]))
 
 

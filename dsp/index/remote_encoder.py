@@ -45,12 +45,17 @@ class RemoteEncoder:
 
         rows: list[tuple[float, ...]] = []
         for start in range(0, len(texts), _BATCH):
-            asked = [prefix + text for text in texts[start : start + _BATCH]]
+            asked = [_unicode(prefix + text) for text in texts[start : start + _BATCH]]
             rows.extend(self._endpoint.embed(self._model, asked).rows)
         if len({len(row) for row in rows}) > 1:
             raise BadResponse(f"{self.name} gave vectors of different lengths; choose another model or server")
         vectors = np.array(rows, np.float32).reshape(len(rows), -1)
         return unit(vectors) if self._normalised and rows else vectors
+
+
+def _unicode(text: str) -> str:
+    """The text without lone surrogates and not empty, for endpoints refuse both."""
+    return text.encode("utf-8", "replace").decode("utf-8") or " "
 
 
 def open_remote_encoder(choice: EncoderChoice, *, normalised: bool) -> RemoteEncoder:
