@@ -11,7 +11,7 @@ import pytest
 from dsp.errors import LMError
 from dsp.lm.protocol import Request
 from dsp.testing import FixedRetriever, ScriptedLM
-from tests.cli.shared import PASSAGES, Command, Fakes
+from tests.cli.shared import PASSAGES, READER, Command, Fakes
 
 GUESSER = '''"""No search."""
 
@@ -33,6 +33,7 @@ ROWS = [
     {"id": "b", "question": "What is the threshold?", "answers": ["z = 4"], "gold_ids": [PASSAGES[1].source]},
     {"id": "c", "question": "Which language model is used?", "answers": ["GPT-3.5"], "gold_ids": [PASSAGES[0].source]},
 ]
+CAPITALS = (("Paris", "France"), ("Rome", "Italy"), ("Oslo", "Norway"))
 ANSWERS = {"retrieval": "ColBERTv2", "threshold": "z = 4", "language": "GPT-3.5"}
 
 
@@ -251,3 +252,38 @@ def test_ctrl_c_keeps_what_is_there_and_goes_on(place: Path, home: Path, at_once
     assert json.loads(done.stdout)["programs"][0]["scores"]["exact_match"]["mean"] == 1.0
     assert outcomes.read_bytes().startswith(kept)
     assert outcomes.read_bytes().count(b"\n") == 30
+
+
+def test_passages_that_come_with_the_questions_are_indexed(dsp: Command, place: Path, home: Path) -> None:
+    (place / "reader.py").write_text(READER, encoding="utf-8")
+    folder = place / "mine"
+    folder.mkdir()
+    passages = [
+        {"id": f"doc-{name}", "title": name, "text": f"{name} is the capital of {of}."} for name, of in CAPITALS
+    ]
+    rows = [
+        {"id": name, "question": f"What is the capital of {of}?", "answers": [name], "gold_ids": [f"doc-{name}"]}
+        for name, of in CAPITALS
+    ]
+    for file, lines in (("corpus", passages), ("dev", rows)):
+        (folder / f"{file}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    metrics = ("--metric", "recall@1", "--metric", "passage_match")
+    done = dsp(
+        "eval",
+        "digest",
+        "--data",
+        "mine",
+        "--split",
+        "dev",
+        "-p",
+        "./reader.py",
+        "--lm",
+        "extractive",
+        *metrics,
+        "--json",
+    )
+    assert done.code == 0, done.err
+    (program,) = done.json["programs"]
+    assert {name: score["mean"] for name, score in program["scores"].items()} == {"passage_match": 1.0, "recall@1": 1.0}
+    assert done.json["retriever"]["name"] == "mine-corpus"
+    assert (home / "evals" / "digest-dev-reader-extractive" / "report.json").exists()

@@ -170,6 +170,17 @@ def test_outcomes_survive_their_record(tmp_path: Path) -> None:
     )
 
 
+def test_turns_of_a_conversation_are_drawn_together(tmp_path: Path) -> None:
+    talks = tuple(q.but(conversation=f"c{i // 4}", history=("a", "b")) for i, q in enumerate(QUESTIONS))
+    mine: Any = evaluate(
+        experiment(lambda request: "Rome" if "number1?" in request.prompt else "Oslo", questions=talks),
+        new_run("talks", tmp_path),
+    )
+    score = mine["programs"][0]["scores"]["exact_match"]
+    # One right turn of four in two conversations of three: no draw of whole ones exceeds a quarter.
+    assert (score["mean"], score["low"], score["high"]) == (2 / 12, 0.0, 0.25)
+
+
 class Reader(HTMLParser):
     """Collects what a browser would see as elements."""
 
