@@ -91,7 +91,10 @@ def info(name: Name, json: JsonFlag = False, debug: DebugFlag = False) -> None:
 
 @app.command("verify")
 def verify(name: Name, debug: DebugFlag = False) -> None:
-    """Compare every file of a built index with the sha256 that its build recorded, then load and search all of it."""
+    """Check every file of a built index by its hash, then load it.
+
+    It is loaded and searched in a process of its own, for FAISS may crash over a file that means harm.
+    """
     from dsp import environment
     from dsp.cli.terminal import line, say
     from dsp.index.verify import verify_index
