@@ -24,7 +24,7 @@ from dsp.journal import Journal
 from dsp.lm.protocol import Request
 from dsp.testing import FixedRetriever, ScriptedLM
 from dsp.types import Example
-from tests.evaluation.contest import PASSAGES, QUESTIONS, experiment, guesser, reader, says
+from tests.evaluation.contest import CITIES, PASSAGES, QUESTIONS, experiment, guesser, reader, says
 
 ROOT = Path(__file__).parents[2]
 
@@ -239,6 +239,17 @@ def test_what_is_no_answer_is_a_failure(tmp_path: Path) -> None:
     assert isinstance(programs, list)
     assert (programs[0]["failed"], programs[0]["errors"], programs[0]["scores"]) == (12, {"ProgramError": 12}, {})
     assert (programs[1]["failed"], programs[1]["scores"]["f1"]["mean"]) == (0, 0.0)
+
+
+def recalls(question: str, *, history: str = "") -> Example:
+    return Example(answer=history.split("\n")[-1])
+
+
+def test_a_program_that_takes_a_history_gets_it(tmp_path: Path) -> None:
+    talks = tuple(q.but(history=("Before?", city)) for q, city in zip(QUESTIONS, CITIES, strict=True))
+    mine = experiment(programs=(recalls, guesser), questions=talks)
+    made: Any = evaluate(mine, new_run("talks", tmp_path))
+    assert [p["scores"]["exact_match"]["mean"] for p in made["programs"]] == [1.0, 0.25]
 
 
 def test_a_metric_that_raises_is_no_zero(tmp_path: Path) -> None:
