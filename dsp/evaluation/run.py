@@ -143,4 +143,3 @@ def _within(seconds: float | None, work: Callable[[], Prediction]) -> Prediction
     if isinstance(result, BaseException):
         raise result
     return result
-

@@ -1,6 +1,5 @@
 """The reader without a model: what it quotes, and that templates read what it writes."""
 
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
