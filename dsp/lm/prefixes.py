@@ -8,6 +8,7 @@ import hashlib
 import http.client
 import json
 import os
+import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -42,12 +43,16 @@ class Prefixes:
         """
         if not prefix or prefix in self._ready:
             return False
-        if self._ready:
-            evaluate("")  # moves what the slot holds to the runtime's memory of prompts; a restored state replaces it
+        first, read = not self._ready, False
         self._ready.add(prefix)
-        read = False
         with suppress(OSError, http.client.HTTPException):
-            if not self._restore(prefix) and self._saved < MOST_SAVED:
+            if kept := self._kept(prefix):
+                if not first:
+                    evaluate("")  # moves what the slot holds to the runtime's memory: restoring overwrites the slot
+                if self._ask("restore", kept.name):
+                    os.utime(kept)
+                    return False
+            if self._saved < MOST_SAVED:
                 evaluate(prefix)
                 read = True
                 self._save(prefix)
@@ -56,17 +61,17 @@ class Prefixes:
     def _key(self, prefix: str) -> str:
         return hashlib.sha256(f"{self.settings}\n{prefix}".encode()).hexdigest()[:32]
 
-    def _restore(self, prefix: str) -> bool:
+    def _kept(self, prefix: str) -> Path | None:
+        """The state of a prefix on disk; a damaged one is thrown away."""
         for path in self.folder.glob(f"{self._key(prefix)}-*.state"):
-            if path.stem.partition("-")[2] == _sha256(path) and self._ask("restore", path.name):
-                os.utime(path)
-                return True
+            if path.stem.partition("-")[2] == _sha256(path):
+                return path
             path.unlink(missing_ok=True)
-        return False
+        return None
 
     def _save(self, prefix: str) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        new = self.folder / f"{os.getpid()}.new"
+        new = self.folder / f"{secrets.token_hex(8)}.new"
         try:
             if self._ask("save", new.name):
                 new.chmod(0o600)

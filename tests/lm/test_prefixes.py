@@ -87,11 +87,12 @@ def test_evaluated_once_then_restored_in_the_next_process(slot: Slot) -> None:
     assert slot.read == [] and slot.asked == ["restore"] and slot.holds == HEAD
 
 
-def test_the_slot_is_emptied_before_another_prefix_replaces_it(slot: Slot) -> None:
+def test_the_slot_is_emptied_before_a_state_overwrites_it(slot: Slot) -> None:
+    process(slot).prepare("Search.", slot.evaluate)
     running = process(slot)
     running.prepare(HEAD, slot.evaluate)
     running.prepare("Search.", slot.evaluate)
-    assert slot.read == [HEAD, "", "Search."]
+    assert slot.read == [HEAD, ""] and slot.asked == ["save", "restore"] and slot.holds == "Search."
 
 
 def test_other_settings_share_nothing(slot: Slot) -> None:
