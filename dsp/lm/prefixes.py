@@ -52,6 +52,7 @@ class Prefixes:
                 if self._ask("restore", kept.name):
                     os.utime(kept)
                     return False
+                kept.unlink(missing_ok=True)
             if self._saved < MOST_SAVED:
                 evaluate(prefix)
                 read = True

@@ -109,6 +109,14 @@ def test_a_damaged_state_is_thrown_away_unread(slot: Slot) -> None:
     assert slot.asked == ["save"] and slot.read == [HEAD]
 
 
+def test_a_state_that_the_runtime_refuses_is_thrown_away(slot: Slot) -> None:
+    process(slot).prepare(HEAD, slot.evaluate)
+    running = process(slot)
+    slot.refuses = True
+    assert running.prepare(HEAD, slot.evaluate) is True
+    assert slot.asked == ["restore", "save"] and not list(slot.folder.glob("*.state"))
+
+
 def test_a_process_saves_only_a_few(slot: Slot) -> None:
     running = process(slot)
     for i in range(8):
