@@ -1,9 +1,9 @@
 """Builds an index: a corpus becomes a new generation, published whole; unchanged passages keep their vectors."""
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -12,6 +12,7 @@ from dsp.index.built import Built, text_hash, write_lexical, write_passages, wri
 from dsp.index.corpus import Failure, Report, corpus_state, read_corpus
 from dsp.index.encoder import connect_encoder
 from dsp.index.generation import SCHEMA, open_generation
+from dsp.index.glossary import read_glossary
 from dsp.index.indexed import encoded_text, lexical_text
 from dsp.index.recipe import Recipe
 from dsp.index.storage import Draft, drafted, index_folder, locked
@@ -79,6 +80,7 @@ def is_fresh(manifest: Mapping[str, Any], recipe: Recipe, home: Path) -> bool:
     return bool(
         manifest["fingerprint"] == recipe.fingerprint
         and manifest["encoder"]["fingerprint"] == encoder.fingerprint
+        and manifest["glossary"] == _hash(_glossary(recipe))
         and manifest["corpus"] == corpus_state(recipe)
     )
 
@@ -100,7 +102,7 @@ def _before(folder: Path) -> Built | None:
 def _build(
     recipe: Recipe, name: str, home: Path, draft: Draft, known: "dict[bytes, Floats]", progress: Progress
 ) -> BuildResult:
-    report, state = Report(), corpus_state(recipe)
+    report, state, glossary = Report(), corpus_state(recipe), _glossary(recipe)
     texts: list[str] = []
     words: list[str] = []
     languages = write_passages(draft, _kept(read_corpus(recipe, report), texts, words, progress))
@@ -112,10 +114,11 @@ def _build(
     rows = _rows(hashes, known)
     progress("writing the index", 0, 0)
     write_vectors(draft, rows, hashes, recipe.factory, recipe.metric)
-    write_lexical(draft, words)
+    write_lexical(draft, words, glossary)
     about = {
         **_about(recipe, report),
         "corpus": state,
+        "glossary": _hash(glossary),
         "encoder": {"name": encoder.name, "fingerprint": encoder.fingerprint, "dimension": rows.shape[1]},
         "passages": len(rows),
         "languages": languages,
@@ -134,6 +137,8 @@ def _build(
 
 def _about(recipe: Recipe, report: Report) -> dict[str, Any]:
     """What a manifest says of the recipe, of what was read, and of who built it."""
+    from importlib import metadata
+
     return {
         "schema": SCHEMA,
         "analysis": _ANALYSIS,
@@ -147,6 +152,14 @@ def _about(recipe: Recipe, report: Report) -> dict[str, Any]:
         "failures": [asdict(failure) for failure in report.failures],
         "versions": {package: metadata.version(package) for package in ("dsp-qa", "faiss-cpu", "bm25s", "numpy")},
     }
+
+
+def _glossary(recipe: Recipe) -> dict[str, str]:
+    return read_glossary(recipe.folder / recipe.glossary) if recipe.glossary else {}
+
+
+def _hash(glossary: Mapping[str, str]) -> str:
+    return hashlib.sha256(repr(sorted(glossary.items())).encode()).hexdigest()[:16]
 
 
 def _kept(passages: Iterator[Passage], texts: list[str], words: list[str], progress: Progress) -> Iterator[Passage]:

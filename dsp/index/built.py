@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _PASSAGES, _OFFSETS, _PLACES, _TEXTS = "passages.jsonl", "passages.npy", "places.npy", "texts.npy"
 _INDEX, _EXACT, _SAMPLE = "vectors.faiss", "vectors.npy", "sample.npy"
-_VOCABULARY, _LEXICAL = "lexical.json", ("data", "indices", "indptr")
+_VOCABULARY, _GLOSSARY, _LEXICAL = "lexical.json", "glossary.json", ("data", "indices", "indptr")
 _SAMPLED = 2048
 
 
@@ -89,7 +89,8 @@ class Built:
     def lexical(self) -> lexical.Lexical:
         """The lexical side; IndexCorrupt where it does not belong to the passages."""
         arrays = {name: self._array(_lexical_file(name)) for name in _LEXICAL}
-        return lexical.Lexical(arrays, json.loads(self._generation.read(_VOCABULARY)), self.count)
+        vocabulary, glossary = (json.loads(self._generation.read(file)) for file in (_VOCABULARY, _GLOSSARY))
+        return lexical.Lexical(arrays, vocabulary, self.count, glossary)
 
     def some_vectors(self, most: int) -> "Floats":
         """Up to `most` vectors of the index, evenly taken."""
@@ -172,13 +173,15 @@ def write_vectors(draft: Draft, rows: "Floats", hashes: Sequence[bytes], factory
     _write_array(draft, _TEXTS, np.frombuffer(b"".join(hashes), np.uint8).reshape(len(hashes), 16))
 
 
-def write_lexical(draft: Draft, texts: Sequence[str]) -> None:
-    """Build the lexical side over the texts and write it."""
+def write_lexical(draft: Draft, texts: Sequence[str], glossary: Mapping[str, str]) -> None:
+    """Build the lexical side over the texts and write it, and the glossary with it."""
     side = lexical.build(texts)
     for name in _LEXICAL:
         _write_array(draft, _lexical_file(name), side.arrays[name])
     with draft.file(_VOCABULARY) as file:
         file.write(json.dumps(dict(side.vocabulary), ensure_ascii=False).encode())
+    with draft.file(_GLOSSARY) as file:
+        file.write(json.dumps(dict(glossary), ensure_ascii=False).encode())
 
 
 class _Reader:

@@ -44,9 +44,9 @@ def find_files(recipe: Recipe, fail: Fail, skipped: Counter[str]) -> Iterator[Fo
     """The files that the sources of a recipe name, sorted within each source, none twice.
 
     Files and folders whose names begin with a full stop are passed over, and files of a kind that dsp does not
-    read are counted in `skipped` by suffix. Links are followed, each folder once.
+    read are counted in `skipped` by suffix. Links are followed, each folder once. The glossary is no document.
     """
-    taken: set[str] = set()
+    taken = {os.path.normpath(recipe.folder / recipe.glossary)} if recipe.glossary else set()
     for source in recipe.sources:
         if source.dataset:
             continue

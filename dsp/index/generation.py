@@ -12,7 +12,7 @@ from dsp.errors import IndexCorrupt, StorageError
 from dsp.index.storage import CURRENT, GENERATION, MANIFEST, share
 
 # Raised when the files of a generation change in form: older ones are rebuilt from nothing.
-SCHEMA = 5
+SCHEMA = 6
 _LARGEST_MANIFEST = 64 * 2**20
 # Beyond this a generation is hashed once in a process, for as long as no file's size or times change (1.3 s a GiB).
 _ALWAYS_HASHED = 256 * 2**20

@@ -1,25 +1,37 @@
-"""English words for Chinese ones, so that a Chinese question finds English passages by their words too."""
+"""A glossary: words of the documents' language for terms of another, so that words match across languages too."""
 
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 
-
-@cache
-def glossary() -> Mapping[str, str]:
-    """Chinese terms of research writing with English words for each, from `glossary.tsv`."""
-    lines = Path(__file__).with_name("glossary.tsv").read_text(encoding="utf-8").splitlines()
-    return dict(line.split("\t", 1) for line in lines if line)
+from dsp.errors import UsageError
 
 
-def english_words(query: str) -> str:
-    """English words for the Chinese terms in a query, the longest terms first where several fit, from left to right."""
-    terms = glossary()
-    longest = max(map(len, terms))
+def read_glossary(path: Path) -> dict[str, str]:
+    """The glossary in a file: on each line a term, a tab, and the words it adds to a query. Raises UsageError."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise UsageError(
+            f"the glossary {path} cannot be read: {reason}; mend it or take it out of the recipe"
+        ) from error
+    found = {}
+    for number, line in enumerate(lines, start=1):
+        term, tab, words = line.partition("\t")
+        if line and not (term.strip() and tab and words.strip()):
+            raise UsageError(f"{path}, line {number}: found {line[:60]!r}; write a term, a tab and the words for it")
+        if line:
+            found[term.strip()] = words.strip()
+    return found
+
+
+def added_words(query: str, glossary: Mapping[str, str]) -> str:
+    """The words for the terms in a query, from left to right, the longest term first where several fit."""
+    longest = max(map(len, glossary), default=0)
     found, at = [], 0
     while at < len(query):
-        size = next((n for n in range(longest, 0, -1) if query[at : at + n] in terms), 0)
+        size = next((n for n in range(longest, 0, -1) if query[at : at + n] in glossary), 0)
         if size:
-            found.append(terms[query[at : at + size]])
+            found.append(glossary[query[at : at + size]])
         at += size or 1
     return " ".join(found)

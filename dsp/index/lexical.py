@@ -4,9 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dsp.errors import IndexCorrupt
-from dsp.index.glossary import english_words
+from dsp.index.glossary import added_words
 from dsp.terms import terms
-from dsp.words import language
 
 if TYPE_CHECKING:
     import numpy
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 _K1 = 1.2
 _B = 0.75
-# What the English words of the glossary weigh beside the terms of a Chinese query itself.
+# What the words that a glossary adds weigh beside those of the query itself.
 _TRANSLATED = 0.5
 _ARRAYS = ("data", "indices", "indptr")
 
@@ -25,11 +24,14 @@ _ARRAYS = ("data", "indices", "indptr")
 class Lexical:
     """BM25 scores of every passage, term by term, computed when the index is built; `vocabulary` numbers the terms."""
 
-    def __init__(self, arrays: "Arrays", vocabulary: Mapping[str, int], count: int) -> None:
+    def __init__(
+        self, arrays: "Arrays", vocabulary: Mapping[str, int], count: int, glossary: Mapping[str, str] | None = None
+    ) -> None:
         """Check that the arrays belong together; IndexCorrupt where they do not."""
         self.arrays = {name: arrays[name] for name in _ARRAYS}
         self.vocabulary = vocabulary
         self.count = count
+        self._glossary = glossary or {}
         _check(self.arrays, vocabulary, count)
         self._model = _model()
         self._model.scores = {**self.arrays, "num_docs": count}
@@ -39,13 +41,11 @@ class Lexical:
     def scores(self, query: str) -> "Scores":
         """The score of every passage for a query, shape (count,); all 0 where no term is known.
 
-        A Chinese query also asks, at half weight, for the English words that the glossary has for its terms.
+        A query also asks, at half weight, for the words that the index's glossary has for its terms.
         """
         own = set(terms(query))
-        scores = self._of(own)
-        if language(query) == "zh":
-            scores = scores + _TRANSLATED * self._of(set(terms(english_words(query))) - own)
-        return scores
+        added = set(terms(added_words(query, self._glossary))) - own
+        return self._of(own) + _TRANSLATED * self._of(added) if added else self._of(own)
 
     def _of(self, asked: Iterable[str]) -> "Scores":
         import numpy as np

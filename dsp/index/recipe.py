@@ -91,7 +91,10 @@ class Paper:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """An index as its owner describes it. `words` and `overlap` count words (1.6 Chinese characters are one)."""
+    """An index as its owner describes it. `words` and `overlap` count words (1.6 Chinese characters are one).
+
+    `glossary` names a file of terms and words for them, relative to the recipe; empty where there is none.
+    """
 
     name: str
     folder: Path
@@ -107,6 +110,7 @@ class Recipe:
     dense_weight: float = 1.0
     lexical_weight: float = 1.0
     papers: tuple[Paper, ...] = ()
+    glossary: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -187,6 +191,7 @@ def _recipe(table: Table, folder: Path, name: str) -> Recipe:
         dense_weight=weights.number("dense", 1.0, 0.0, 1000.0),
         lexical_weight=weights.number("lexical", 1.0, 0.0, 1000.0),
         papers=tuple(_paper(table, item) for item in table.items("papers")),
+        glossary=table.text("glossary", ""),
     )
     for part in (passages, search, faiss, weights):
         part.finish()

@@ -193,3 +193,13 @@ def test_another_analysis_builds_anew_and_takes_the_vectors_over(
     monkeypatch.setattr(building, "_ANALYSIS", 10**6)
     result = build_index(recipe, home=home)
     assert result.changed and result.encoded == 0 and len(encoded) == 5
+
+
+def test_a_changed_glossary_makes_a_new_generation(recipe: Recipe, home: Path, encoded: list[str]) -> None:
+    (recipe.folder / "words.tsv").write_text("猫\tcat\n", encoding="utf-8")
+    recipe = replace(recipe, glossary="words.tsv", mode="lexical")
+    assert build_index(recipe, home=home).documents == 5
+    del encoded[:]
+    assert open_index("facts", home=home).search(["猫在哪里？"], 1)[0][0].passage.source == "cat.md"
+    (recipe.folder / "words.tsv").write_text("狗\tdog\n", encoding="utf-8")
+    assert open_index("facts", home=home).search(["猫在哪里？"], 1)[0] == [] and not encoded

@@ -1,12 +1,14 @@
 """The lexical side: BM25 as it is defined, in two languages."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dsp.errors import IndexCorrupt
-from dsp.index.glossary import english_words, glossary
+from dsp.catalog import shelf
+from dsp.errors import IndexCorrupt, UsageError
+from dsp.index.glossary import added_words, read_glossary
 from dsp.index.lexical import Lexical, build
 
 TEXTS = ["the cat sat on the mat", "a dog and a cat", "music generation from text", "音乐生成模型", ""]
@@ -25,9 +27,13 @@ def test_a_term_asked_twice_counts_once() -> None:
     assert (side.scores("cat cat cats") == side.scores("cat")).all()
 
 
-def test_a_chinese_question_finds_an_english_passage_by_its_words() -> None:
-    scores = build(TEXTS).scores("哪个模型用文本生成音乐？")
-    assert scores.argmax() == 3 and scores[2] > 0 == scores[0]
+def test_a_chinese_question_finds_an_english_passage_by_the_words_of_the_glossary() -> None:
+    side = build(TEXTS)
+    question = "哪个模型用文本生成音乐？"
+    assert side.scores(question)[2] == 0
+    helped = Lexical(side.arrays, side.vocabulary, 5, {"文本": "text", "音乐": "music"}).scores(question)
+    assert helped.argmax() == 3 and helped[2] > 0 == helped[0]
+    assert helped[2] == pytest.approx(side.scores("text music")[2] / 2)
 
 
 def test_unknown_words_score_nothing() -> None:
@@ -53,9 +59,21 @@ def test_parts_that_do_not_fit_are_corruption() -> None:
         Lexical({**side.arrays, "indptr": np.roll(side.arrays["indptr"], 1)}, side.vocabulary, 5)
 
 
-def test_the_longest_term_of_the_glossary_wins() -> None:
-    terms = glossary()
-    assert "训练数据" in terms and "训练" in terms
-    assert english_words("用了哪些训练数据") == terms["训练数据"]
-    assert english_words("no Chinese here") == ""
-    assert all(term and words and words.isascii() for term, words in terms.items())
+def test_the_longest_term_of_a_glossary_wins() -> None:
+    glossary = {"训练": "training", "训练数据": "training data"}
+    assert added_words("用了哪些训练数据来训练？", glossary) == "training data training"
+    assert added_words("no Chinese here", glossary) == added_words("训练", {}) == ""
+
+
+def test_the_glossary_of_the_default_index_is_one() -> None:
+    glossary = read_glossary(shelf("indexes") / "digest" / "glossary.tsv")
+    assert len(glossary) > 200 and all(words.isascii() for words in glossary.values())
+
+
+@pytest.mark.parametrize("content", [b"no tab\n", b"term\t\n", b"\twords\n", b"\xff\xfe\t\xff\n"])
+def test_a_broken_glossary_is_told(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "g.tsv").write_bytes("文本\ttext\n\n".encode() + content)
+    with pytest.raises(UsageError, match=r"g\.tsv"):
+        read_glossary(tmp_path / "g.tsv")
+    with pytest.raises(UsageError, match="none"):
+        read_glossary(tmp_path / "none.tsv")
