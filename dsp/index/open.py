@@ -60,7 +60,7 @@ def find_index(name_or_path: str | Path, home: Path) -> tuple[str, Recipe | None
     if isinstance(name_or_path, Path) or not (is_bare(text) or text in built):
         path = Path(text).expanduser()
         recipe = open_recipe(path)
-        return _own_name(recipe, path), recipe
+        return _own_name(recipe, text if text.startswith("hf:") else str(path.absolute())), recipe
     if text in names("indexes"):
         return text, load_recipe(shelf("indexes") / text)
     if text not in built:
@@ -70,10 +70,10 @@ def find_index(name_or_path: str | Path, home: Path) -> tuple[str, Recipe | None
     return text, recipe_from(generation.manifest["recipe"]) if generation else None
 
 
-def _own_name(recipe: Recipe, path: Path) -> str:
-    """A name that only this path has, so that two folders called `notes` do not replace each other's index."""
-    place = hashlib.sha256(str(path.absolute()).encode("utf-8", "surrogateescape")).hexdigest()[:6]
-    return f"{recipe.name[:57].rstrip('-._')}-{place}"
+def _own_name(recipe: Recipe, place: str) -> str:
+    """A name that only this place has, so that two folders called `notes` do not replace each other's index."""
+    mark = hashlib.sha256(place.encode("utf-8", "surrogateescape")).hexdigest()[:6]
+    return f"{recipe.name[:57].rstrip('-._')}-{mark}"
 
 
 def _with_extras(recipe: Recipe | None, manifest: Mapping[str, Any]) -> Recipe | None:
@@ -87,7 +87,9 @@ def _with_extras(recipe: Recipe | None, manifest: Mapping[str, Any]) -> Recipe |
 
 def _usable(manifest: Mapping[str, Any], recipe: Recipe, home: Path) -> bool:
     """Whether to search this generation as it is: nothing changed, or the documents are no longer here."""
-    return not recipe.folder.exists() or is_fresh(manifest, recipe, home)
+    places = [source.root / source.path for source in recipe.sources if source.root is not None]
+    here = recipe.folder.exists() and all(place.exists() for place in places)
+    return not here or is_fresh(manifest, recipe, home)
 
 
 def _rebuilt(recipe: Recipe, name: str, home: Path, progress: Progress | None, before: Generation | None) -> Generation:

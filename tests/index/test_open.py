@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dsp.errors import Busy, DSPError, UnknownName, UsageError
 from dsp.index.build import build_index
 from dsp.index.generation import open_generation
-from dsp.index.open import open_index
+from dsp.index.open import find_index, open_index
 from dsp.index.recipe import Recipe, Source
 from dsp.index.storage import index_folder, index_names, locked
 from dsp.settings import in_force, using
@@ -82,6 +82,16 @@ def test_sources_that_a_build_added_stay(recipe: Recipe, home: Path, tmp_path: P
     before = generation(home)
     assert open_index("facts", home=home).search(["wages"], 1)[0][0].passage.text.startswith("Salt")
     assert generation(home) == before
+    shutil.rmtree(tmp_path / "more")
+    assert open_index("facts", home=home).search(["wages"], 1)[0][0].passage.text.startswith("Salt")
+
+
+def test_a_data_set_has_one_name_wherever_it_is_named(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = find_index("hf:owner/name", home)[0]
+    monkeypatch.chdir(tmp_path)
+    assert find_index("hf:owner/name", home)[0] == here != find_index("hf:owner/other", home)[0]
 
 
 def test_an_unknown_name_gets_the_nearest(recipe: Recipe, home: Path) -> None:
