@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dsp.settings import using
     from dsp.template import Field, Template
     from dsp.types import NO_DEMOS, Citation, Demos, Example, Hit, Passage, Program
+    from dsp.words import language
 
 __all__ = [
     "LM",
@@ -61,6 +62,7 @@ __all__ = [
     "generate_many",
     "is_nothing",
     "knn",
+    "language",
     "likeliest",
     "majority",
     "maximum",
@@ -98,6 +100,7 @@ _HOMES = {
     "dsp.settings": "using",
     "dsp.template": "Field Template",
     "dsp.types": "NO_DEMOS Citation Demos Example Hit Passage Program",
+    "dsp.words": "language",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 

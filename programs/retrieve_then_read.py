@@ -1,10 +1,17 @@
 """Retrieve-then-read: one search with the question, one prompt with the sentences that bear on it.
 
 Source: the baseline of Khattab et al. 2022 (arXiv 2212.14024, §3.4).
-Cost: 1 LM call, 1 completion, 1 retrieval.
+Cost: 1 LM call, 1 completion, 1 retrieval; a question that is not in English takes one LM call and one completion more.
 """
 
-from dsp import Demos, Example, Passage, Template, fields, focus, generate, phrase, retrieve
+from dsp import Demos, Example, Passage, Template, fields, focus, generate, language, phrase, retrieve
+
+ENGLISH = Template(
+    "Translate each question into English.",
+    inputs=(fields.question(),),
+    outputs=(fields.query(label="English:"),),
+    compact=True,
+)
 
 QA = Template(
     "Answer each question with a short phrase copied from its context.",
@@ -16,6 +23,12 @@ QA = Template(
 # Shown where the user gives no demonstrations of their own: invented facts, so that none of them can be an answer.
 INVENTED = Demos(
     worked={
+        "translate": (
+            Example(question="青石桥全长多少米？", query="How many metres long is the Qingshi Bridge?"),
+            Example(
+                question="第 3 条的论文是哪一年发表的？", query="In which year was the paper of entry 3 published?"
+            ),
+        ),
         "answer": (
             Example(
                 context=[
@@ -45,13 +58,16 @@ INVENTED = Demos(
                 question="青石桥全长多少米？",
                 answer="48 米",
             ),
-        )
+        ),
     }
 )
 
 
 def retrieve_then_read(question: str, *, demos: Demos = INVENTED, k: int = 16, tokens: int = 300) -> Example:
     """Answer from the sentences, about `tokens` tokens in all, that bear on the question in the k passages it finds."""
-    context = focus(retrieve(question, k=k), question, tokens=tokens)
-    x = generate(QA, Example(question=question, context=context, demos=demos), stage="answer", max_tokens=40)
+    x, asked = Example(question=question, demos=demos), question
+    if language(question) != "en":  # so that English sentences share words with the question too
+        asked = f"{question} {generate(ENGLISH, x, stage='translate', max_tokens=60).query}"
+    x = x.but(context=focus(retrieve(question, k=k), asked, tokens=tokens))
+    x = generate(QA, x, stage="answer", max_tokens=40)
     return x.but(answer=phrase(x.answer, question))
