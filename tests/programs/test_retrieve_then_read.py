@@ -21,7 +21,7 @@ def said(request: Request) -> str:
 def test_a_question_in_chinese_is_translated_for_the_choice_of_sentences() -> None:
     lm = ScriptedLM(said)
     with using(lm=lm, retriever=FixedRetriever(PASSAGES)):
-        x = load_program("retrieve_then_read").function("实验使用哪个检索模型？", tokens=20)
+        x = load_program("retrieve_then_read").function("实验使用哪个检索模型？", tokens=15)
     assert [request.stage for request in lm.requests] == ["translate", "answer"]
     assert lm.requests[0].prompt.endswith("Question: 实验使用哪个检索模型？\nEnglish:")
     assert [p.text for p in x.context] == ["The experiments use ColBERTv2 as the retrieval model."]
