@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from dsp.grounding import best_grounded, rank
     from dsp.index.open import open_index
     from dsp.index.protocol import Retriever
-    from dsp.journal import Journal
     from dsp.lm.connect import connect
     from dsp.lm.protocol import LM, Completion, Reply, Request
-    from dsp.phrases import echoes, phrase
     from dsp.predict import branch, ensemble, generate, generate_many
+    from dsp.record.journal import Journal
     from dsp.runner import Prediction, replay, run
     from dsp.search import condense, distinct, is_nothing, retrieve, retrieve_fused
     from dsp.settings import using
     from dsp.template import Field, Template
+    from dsp.text.phrases import echoes, phrase
+    from dsp.text.words import language
     from dsp.types import NO_DEMOS, Citation, Demos, Example, Hit, Passage, Program
-    from dsp.words import language
 
 __all__ = [
     "LM",
@@ -90,17 +90,17 @@ _HOMES = {
     "dsp.grounding": "best_grounded rank",
     "dsp.index.open": "open_index",
     "dsp.index.protocol": "Retriever",
-    "dsp.journal": "Journal",
+    "dsp.record.journal": "Journal",
     "dsp.lm.connect": "connect",
     "dsp.lm.protocol": "LM Completion Reply Request",
-    "dsp.phrases": "echoes phrase",
+    "dsp.text.phrases": "echoes phrase",
     "dsp.predict": "branch ensemble generate generate_many",
     "dsp.runner": "Prediction replay run",
     "dsp.search": "condense distinct is_nothing retrieve retrieve_fused",
     "dsp.settings": "using",
     "dsp.template": "Field Template",
     "dsp.types": "NO_DEMOS Citation Demos Example Hit Passage Program",
-    "dsp.words": "language",
+    "dsp.text.words": "language",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 

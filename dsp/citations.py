@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from dsp.numbers import numbers, without_numbers
-from dsp.sentences import Span, sentences
+from dsp.text.numbers import numbers, without_numbers
+from dsp.text.sentences import Span, sentences
+from dsp.text.words import normal, tokens
 from dsp.types import Citation, Passage, Verdict
-from dsp.words import normal, tokens
 
 _MARKER = re.compile(r"\s*\[(\d{1,3})\]")
 _QUOTATION = re.compile(r"[\"“「『«]([^\"“”「」『』«»]{12,})[\"”」』»]")

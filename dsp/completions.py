@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, overload
 
 from dsp.errors import UsageError
+from dsp.text.words import normal_answer
 from dsp.types import Example
-from dsp.words import normal_answer
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from dsp.errors import UsageError
-from dsp.redaction import redacted
+from dsp.remote.redaction import redacted
 from dsp.tables import Table, read_table
 
 PROJECT_FILE = "dsp.toml"

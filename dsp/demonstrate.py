@@ -18,8 +18,8 @@ from dsp.lm.branched import BranchedLM
 from dsp.lm.protocol import LM
 from dsp.runner import Prediction, run
 from dsp.settings import lm_in_force, using
+from dsp.text.words import normal_answer
 from dsp.types import Demos, Example
-from dsp.words import normal_answer
 
 if TYPE_CHECKING:
     import numpy

@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from dsp.sentences import Span, sentences
-from dsp.terms import terms
+from dsp.text.sentences import Span, sentences
+from dsp.text.terms import terms
+from dsp.text.words import language, token_estimate
 from dsp.types import Passage
-from dsp.words import language, token_estimate
 
 # Measured on the default corpus; neighbouring values of each do as well (docs/decisions/0003).
 PRIOR = 0.5  # the rank of its passage counts half as much as the words that a sentence shares with the question

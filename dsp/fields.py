@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from dsp.errors import TemplateError
 from dsp.template import Field, bare_passages, numbered_passages
-from dsp.wording import shielded
+from dsp.text.wording import shielded
 
 
 def question(label: str = "Question:", desc: str = "the question to be answered") -> Field:

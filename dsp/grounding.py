@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from dsp.completions import Completions
 from dsp.errors import UsageError
+from dsp.text.words import tokens
 from dsp.types import Example, Passage
-from dsp.words import tokens
 
 
 def rank(candidates: Sequence[str], passages: Sequence[Passage]) -> tuple[float, ...]:

@@ -11,9 +11,9 @@ from typing import Literal, TypeAlias
 from dsp.catalog import names
 from dsp.configuration import Configuration, is_local
 from dsp.errors import DSPError, IntegrityError, ModelCorrupt
-from dsp.journal import Journal
 from dsp.lm.models import Store
 from dsp.overview import built_index
+from dsp.record.journal import Journal
 
 State: TypeAlias = Literal["ok", "note", "problem"]
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from dsp.errors import UsageError
-from dsp.matching import best_f1, best_precision, exactly, held_by
 from dsp.runner import Prediction
+from dsp.text.matching import best_f1, best_precision, exactly, held_by
 from dsp.types import Example, Passage
 
 Judge: TypeAlias = Callable[[Prediction, Example], float | bool]

@@ -5,17 +5,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dsp.calls import Crossing
 from dsp.catalog import LoadedProgram, function_program, load_program
 from dsp.citations import cite
-from dsp.demos import parameters_from, parameters_json
 from dsp.errors import DSPError, ProgramError
 from dsp.index.protocol import Retriever, hits_from
 from dsp.index.replayed import ReplayedRetriever
-from dsp.journal import RunRecord
 from dsp.lm.cached import CachedLM
 from dsp.lm.protocol import LM
 from dsp.lm.replayed import ReplayedLM
+from dsp.parameters import parameters_from, parameters_json
+from dsp.record.calls import Crossing
+from dsp.record.journal import RunRecord
 from dsp.settings import in_force, using
 from dsp.trace import Step, Trace, TracedLM, TracedRetriever, steps
 from dsp.types import JSON, Citation, Example, Passage

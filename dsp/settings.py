@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from dsp.errors import UsageError
 from dsp.index.protocol import Retriever
-from dsp.journal import Journal
 from dsp.lm.protocol import LM
+from dsp.record.journal import Journal
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,9 +10,9 @@ from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 from dsp.errors import TemplateError
-from dsp.reading import Reading, read_fields
+from dsp.text.reading import Reading, read_fields
+from dsp.text.wording import shielded
 from dsp.types import JSON, NOTHING, Example, Passage
-from dsp.wording import shielded
 
 SEPARATOR = "\n\n---\n\n"
 GUIDELINES = "Follow the following format."

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from dsp.errors import UsageError
 from dsp.lm.protocol import Completion, Reply, Request, Style, Usage
+from dsp.text.words import words
 from dsp.types import JSON, Hit, Passage
-from dsp.words import words
 
 
 @dataclass

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from dsp.calls import Call, Crossing, key_of
 from dsp.errors import Busy, IntegrityError, StorageError
 from dsp.index.protocol import Retriever, describe_search, hits_json
-from dsp.journal import Journal
 from dsp.lm.protocol import LM, Reply, Request, Style, reply_calls
+from dsp.record.calls import Call, Crossing, key_of
+from dsp.record.journal import Journal
 from dsp.template import Template
 from dsp.types import JSON, Example, Hit
 

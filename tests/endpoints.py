@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from dsp.remote import Endpoint
-from dsp.retries import Patience
+from dsp.remote.endpoint import Endpoint
+from dsp.remote.retries import Patience
 from dsp.types import JSON
 from tests.faultserver import FaultServer, error
 

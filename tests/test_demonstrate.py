@@ -10,17 +10,17 @@ import pytest
 from dsp import fields
 from dsp.demonstrate import CrossValidation, all_but, annotate, crossval, knn, sample
 from dsp.errors import ReadingError, UsageError
-from dsp.journal import Journal
 from dsp.judges import exact_match
 from dsp.lm.protocol import Request
 from dsp.predict import generate
+from dsp.record.journal import Journal
 from dsp.runner import Prediction, replay, run
 from dsp.search import retrieve
 from dsp.settings import using
 from dsp.template import Template
 from dsp.testing import FixedRetriever, ScriptedLM
+from dsp.text.words import words
 from dsp.types import NO_DEMOS, Demos, Example, Passage
-from dsp.words import words
 
 if TYPE_CHECKING:
     import numpy

@@ -1,8 +1,8 @@
 """focus keeps the sentences that bear on the question, in the order of the text, within the length."""
 
 from dsp.evidence import focus
+from dsp.text.words import token_estimate
 from dsp.types import Passage
-from dsp.words import token_estimate
 
 LONG = Passage(
     id="dsp",

@@ -9,8 +9,8 @@ import pytest
 
 from dsp import fields
 from dsp.errors import ProgramError, ReplayMiss, StorageError
-from dsp.journal import Journal
 from dsp.predict import generate
+from dsp.record.journal import Journal
 from dsp.runner import Prediction, replay, run
 from dsp.search import retrieve
 from dsp.settings import using

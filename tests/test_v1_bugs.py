@@ -13,16 +13,16 @@ import dsp
 from dsp import Example, Field, Template, fields
 from dsp.completions import Completions, majority
 from dsp.demonstrate import all_but, annotate, knn, sample
-from dsp.demos import demos_json
 from dsp.errors import DSPError, ReadingError, TemplateError, Truncated, UsageError
 from dsp.judges import exact_match, passage_match
 from dsp.lm.protocol import LM, Completion, Reply, Request
-from dsp.matching import best_f1, exactly, held_by
+from dsp.parameters import demos_json
 from dsp.predict import branch, generate, generate_many
 from dsp.runner import run
 from dsp.search import retrieve, retrieve_fused
 from dsp.settings import in_force, using
 from dsp.testing import FixedRetriever, ScriptedLM
+from dsp.text.matching import best_f1, exactly, held_by
 from dsp.types import Demos, Passage
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from dsp.types import JSON, Example
 if TYPE_CHECKING:
     from dsp.catalog import LoadedProgram
     from dsp.configuration import Configuration
-    from dsp.demo_set import DemoSet
     from dsp.demonstrate import Annotation
+    from dsp.demos.file import DemoSet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +43,8 @@ def annotated(
     from dsp.cli import doors
     from dsp.cli.parameters import parameters_of
     from dsp.cli.progress import progress
-    from dsp.demo_set import demo_set, save
     from dsp.demonstrate import annotate, sample
+    from dsp.demos.file import demo_set, save
     from dsp.evaluation.questions import fingerprint
     from dsp.judges import judge_named
     from dsp.settings import using
@@ -89,7 +89,7 @@ def require_all_done(annotation: "Annotation") -> None:
 
 def training(path: Path, against: Path | None) -> list[Example]:
     """The training questions of a file; UsageError where one of them is among the test questions of `against`."""
-    from dsp.fitting import require_apart
+    from dsp.demos.fitting import require_apart
 
     examples = questions(path)
     require_apart(examples, questions(against) if against else (), str(against))
@@ -109,7 +109,7 @@ def questions(path: Path) -> list[Example]:
 
 def show_demos(found: "DemoSet") -> None:
     """The demonstrations on standard output: first their origin, then each with its stages."""
-    from dsp.demo_differences import flat
+    from dsp.demos.differences import flat
     from dsp.template import one_value
 
     for name, value in flat(found.origin).items():
@@ -139,7 +139,7 @@ def program_of(found: "DemoSet", named: str | None) -> "LoadedProgram":
 
 def verified(found: "DemoSet", file: Path, program: str | None, against: Path | None) -> None:
     """Raise where the demonstrations do not fit the program or show a question of `against`; warnings raise as well."""
-    from dsp.fitting import misfits, require_unseen
+    from dsp.demos.fitting import misfits, require_unseen
 
     warnings = misfits(found, program_of(found, program))
     for question in questions(against) if against else ():

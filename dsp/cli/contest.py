@@ -145,8 +145,8 @@ def _demonstrations(
 ) -> dict[str, dict[str, Any]]:
     """For each program that gets demonstrations the parameter that holds them; none may be one of the questions."""
     from dsp.cli.parameters import demonstrations
-    from dsp.demo_set import load
-    from dsp.fitting import require_unseen
+    from dsp.demos.file import load
+    from dsp.demos.fitting import require_unseen
 
     known = {program.name: program for program in programs}
     found: dict[str, dict[str, Any]] = {}

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from dsp.calls import Crossing
 from dsp.cli.terminal import bold, dim, line, say
+from dsp.record.calls import Crossing
 from dsp.types import JSON
 
 

@@ -74,7 +74,7 @@ def show(file: File, json: JsonFlag = False, debug: DebugFlag = False) -> None:
     """Show demonstrations: where they came from, and what each stage was given and wrote."""
     from dsp.cli.annotating import show_demos
     from dsp.cli.document import print_document
-    from dsp.demo_set import load
+    from dsp.demos.file import load
 
     found = load(file)
     if json:
@@ -96,8 +96,8 @@ def diff(
     """
     from dsp.cli.document import print_document
     from dsp.cli.terminal import line, say
-    from dsp.demo_differences import differences
-    from dsp.demo_set import load
+    from dsp.demos.differences import differences
+    from dsp.demos.file import load
 
     found = differences(load(first), load(second))
     if json:
@@ -126,7 +126,7 @@ def verify(
     """
     from dsp.cli.annotating import verified
     from dsp.cli.terminal import line, say
-    from dsp.demo_set import load
+    from dsp.demos.file import load
 
     found = load(file)
     verified(found, file, program, against)
@@ -151,8 +151,8 @@ def export(
 ) -> None:
     """Write the accepted calls as fine-tuning data for a smaller model: one file to train on, one held out."""
     from dsp.cli.annotating import program_of, write_rows
-    from dsp.demo_set import load
-    from dsp.finetuning import training_rows
+    from dsp.demos.file import load
+    from dsp.demos.finetuning import training_rows
 
     found = load(file)
     split = training_rows(found, program_of(found, program), format=format, held_out=held_out, seed=seed)

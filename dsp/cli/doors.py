@@ -8,9 +8,9 @@ from dsp.cli.terminal import KEY, confirm, line, note
 from dsp.configuration import Configuration, configuration, is_local
 from dsp.errors import UsageError
 from dsp.index.protocol import Retriever
-from dsp.journal import Journal
 from dsp.lm.protocol import LM
-from dsp.redaction import redacted
+from dsp.record.journal import Journal
+from dsp.remote.redaction import redacted
 
 NO_INDEX = "none"
 

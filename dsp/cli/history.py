@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from dsp.cli.terminal import line
-from dsp.journal import RunRecord, RunSummary
+from dsp.record.journal import RunRecord, RunSummary
 from dsp.types import JSON
 
 

@@ -104,7 +104,7 @@ def _storage(error: OSError) -> str:
 
 def _redacted(text: str) -> str:
     """The text without the user's key in any form, and without what looks like a key."""
-    from dsp.redaction import redacted
+    from dsp.remote.redaction import redacted
 
     return redacted(text, [environment.variables().get(KEY, "")])
 

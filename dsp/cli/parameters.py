@@ -40,8 +40,8 @@ def demonstrations(file: Path | None, program: LoadedProgram, question: str) -> 
     if file is None:
         return {}
     from dsp.cli.terminal import line, note
-    from dsp.demo_set import load
-    from dsp.fitting import misfits, require_unseen
+    from dsp.demos.file import load
+    from dsp.demos.fitting import misfits, require_unseen
 
     found = load(file)
     require_unseen(found, question, str(file))

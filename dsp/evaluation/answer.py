@@ -9,11 +9,11 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from dsp import matching
 from dsp.errors import UsageError
-from dsp.matching import gold, squad_normal
+from dsp.text import matching
+from dsp.text.matching import gold, squad_normal
+from dsp.text.words import normal
 from dsp.types import Passage
-from dsp.words import normal
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _TRIVIA_PUNCTUATION = str.maketrans(dict.fromkeys(string.punctuation + "‘’´`", " "))

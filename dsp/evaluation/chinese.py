@@ -8,7 +8,7 @@ from collections.abc import Hashable, Sequence
 
 from dsp.evaluation.answer import predicted
 from dsp.evaluation.treebank import english_words
-from dsp.matching import gold
+from dsp.text.matching import gold
 
 # The script lists "……" among its marks too, which as two characters never equals one.
 _MARKS = frozenset("-:_*^/\\~`+=，。：？！“”；’《》·、「」（）－～『』")

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from dsp.evaluation.answer import predicted
-from dsp.sentences import sentences
+from dsp.text.sentences import sentences
 from dsp.types import Citation
 
 _MARKER = re.compile(r"\s*\[(\d{1,3})\]")

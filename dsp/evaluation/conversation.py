@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from dsp.evaluation.answer import decomposed, predicted, token_scores
-from dsp.matching import gold, squad_normal
+from dsp.text.matching import gold, squad_normal
 
 # NLTK's list of English stop words as the nF1 of Demonstrate-Search-Predict uses it.
 _STOPWORDS = frozenset(

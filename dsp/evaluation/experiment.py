@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dsp.catalog import LoadedProgram
-from dsp.demos import parameters_json
 from dsp.errors import UsageError
 from dsp.evaluation.benchmark import check_gold, document_id
 from dsp.evaluation.metrics import Metric, find_metric
 from dsp.evaluation.questions import fingerprint
 from dsp.index.protocol import Retriever
 from dsp.lm.protocol import LM
+from dsp.parameters import parameters_json
 from dsp.types import JSON, Example
 
 FORMAT = 1

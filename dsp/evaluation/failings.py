@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias, get_args
 
 from dsp.evaluation.metrics import find_metric
 from dsp.evaluation.outcome import Outcome
-from dsp.words import normal
+from dsp.text.words import normal
 
 Failing: TypeAlias = Literal[
     "right", "only normalisation", "answered wrongly", "not in context", "not retrieved", "failed"

@@ -11,10 +11,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from dsp.calls import canonical
 from dsp.errors import Busy, IntegrityError, StorageError, UnknownName, UsageError
 from dsp.evaluation.experiment import changes
 from dsp.evaluation.outcome import Outcome, outcome_from
+from dsp.record.calls import canonical
 from dsp.types import JSON
 
 HEADER, OUTCOMES, REPORT, TIMINGS = "header.json", "outcomes.jsonl", "report.json", "timings.json"

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from dsp.errors import UsageError
 from dsp.evaluation.answer import predicted, token_scores
-from dsp.matching import gold, squad_normal
+from dsp.text.matching import gold, squad_normal
 
 _VERDICTS = frozenset(("yes", "no", "noanswer"))
 

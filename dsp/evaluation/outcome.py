@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from dsp.calls import Crossing
 from dsp.errors import UsageError
 from dsp.evaluation.benchmark import document_id
 from dsp.evaluation.metrics import Metric
 from dsp.index.protocol import hits_from
-from dsp.matching import held_by
+from dsp.record.calls import Crossing
 from dsp.runner import Prediction
+from dsp.text.matching import held_by
 from dsp.types import JSON, Example, Hit, Passage
 
 _MARKER = re.compile(r"\s*\[\d{1,3}\]")

@@ -11,7 +11,7 @@ from dsp.evaluation.experiment import Entry, Experiment
 from dsp.evaluation.folder import REPORT, TIMINGS, RunFolder
 from dsp.evaluation.outcome import Outcome, answered, failure
 from dsp.evaluation.report import MAX_FAILED, report, timings
-from dsp.journal import Journal
+from dsp.record.journal import Journal
 from dsp.runner import Prediction, run
 from dsp.settings import using
 from dsp.types import JSON, Example

@@ -14,9 +14,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from dsp.errors import BadResponse, LMError, ProviderTimeout, Rejected, Unavailable, UsageError
-from dsp.redaction import redacted, split_base_url
-from dsp.retries import Attempts, Patience, TryAgain, retry_after
-from dsp.transport import BoundedTransport
+from dsp.remote.redaction import redacted, split_base_url
+from dsp.remote.retries import Attempts, Patience, TryAgain, retry_after
+from dsp.remote.transport import BoundedTransport
 from dsp.types import JSON, Hit, Passage
 
 PREFIX = "colbert:"

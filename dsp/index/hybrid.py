@@ -7,8 +7,8 @@ from dsp.errors import UsageError
 from dsp.index.built import Built
 from dsp.index.encoder import Encoder
 from dsp.index.fusion import masked, spread, standardised
+from dsp.text.words import language
 from dsp.types import JSON, Hit, Passage
-from dsp.words import language
 
 if TYPE_CHECKING:
     import numpy

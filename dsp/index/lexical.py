@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dsp.errors import IndexCorrupt
 from dsp.index.glossary import added_words
-from dsp.terms import terms
+from dsp.text.terms import terms
 
 if TYPE_CHECKING:
     import numpy

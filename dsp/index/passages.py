@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from dsp.index.documents import Document, Section
-from dsp.sentences import Span, sentences, trimmed
+from dsp.text.sentences import Span, sentences, trimmed
+from dsp.text.words import language, length, units
 from dsp.types import JSON, Passage
-from dsp.words import language, length, units
 
 _COMMA = re.compile(r"[,;:)，、：；）]")
 # A last passage that brings less than this share of a full one is joined to the one before it.

@@ -8,7 +8,7 @@ from dsp import environment
 from dsp.errors import BadResponse
 from dsp.index.encoder import unit
 from dsp.index.recipe import EncoderChoice
-from dsp.remote import OPENAI, Endpoint
+from dsp.remote.endpoint import OPENAI, Endpoint
 
 if TYPE_CHECKING:
     import numpy

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from dsp.index.protocol import describe_search, hits_from
-from dsp.journal import RunRecord
-from dsp.recording import Recording
+from dsp.record.journal import RunRecord
+from dsp.record.recording import Recording
 from dsp.types import JSON, Hit
 
 

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
-from dsp.calls import Call, key_of
 from dsp.errors import Busy, DSPError, IntegrityError, StorageError
-from dsp.flights import Flight
-from dsp.journal import Journal
 from dsp.lm.protocol import LM, Reply, Request, Style, Usage, completion_from, describe, reply_calls
+from dsp.record.calls import Call, key_of
+from dsp.record.flights import Flight
+from dsp.record.journal import Journal
 from dsp.types import JSON
 
 Slot: TypeAlias = tuple[str, int]

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from dsp.errors import Rejected
 from dsp.lm.protocol import Completion, Reply, Request, Style, Usage
-from dsp.sentences import sentences
 from dsp.template import Field
+from dsp.text.sentences import sentences
+from dsp.text.words import language, normal, words
 from dsp.types import JSON, Passage
-from dsp.words import language, normal, words
 
 _STOPWORDS = frozenset(
     "a an the of in on at to for and or is are was were be been by with which who whom whose what when where why how "

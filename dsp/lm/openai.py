@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from dsp import environment
-from dsp.answers import Answer, Choice
 from dsp.errors import Rejected, Truncated
 from dsp.lm.capability import Capability
 from dsp.lm.protocol import Completion, Reply, Request, Style, TokenLogprob, Usage
 from dsp.lm.seeds import sample_seed
-from dsp.remote import OPENAI, Endpoint
+from dsp.remote.answers import Answer, Choice
+from dsp.remote.endpoint import OPENAI, Endpoint
 from dsp.types import JSON, NOTHING
 
 _MOST_STOPS = 4

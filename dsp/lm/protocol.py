@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, Protocol, TypeAlias
 
-from dsp.calls import Call, key_of
 from dsp.errors import UsageError
+from dsp.record.calls import Call, key_of
 from dsp.template import Message, Template
 from dsp.types import JSON, NOTHING, Example
 

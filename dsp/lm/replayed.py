@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from dsp.journal import RunRecord
 from dsp.lm.protocol import Reply, Request, Style, Usage, completion_from, describe
-from dsp.recording import Recording
+from dsp.record.journal import RunRecord
+from dsp.record.recording import Recording
 from dsp.types import JSON
 
 

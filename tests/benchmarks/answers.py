@@ -13,9 +13,9 @@ from typing import Any
 
 from dsp.catalog import load_program, parsed_parameters, shelf
 from dsp.errors import DSPError
-from dsp.matching import best_f1, exactly, held_by
 from dsp.runner import run
 from dsp.settings import using
+from dsp.text.matching import best_f1, exactly, held_by
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from typing import Any
 from dsp.catalog import shelf
 from dsp.index.open import open_index
 from dsp.index.protocol import Retriever
+from dsp.text.words import normal
 from dsp.types import Hit
-from dsp.words import normal
 
 MODES = ("dense", "lexical", "hybrid")
 DEPTHS = (4, 8, 16)

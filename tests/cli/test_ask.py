@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from dsp.journal import Journal
 from dsp.lm.protocol import Request
+from dsp.record.journal import Journal
 from dsp.testing import ScriptedLM
 from tests.cli.shared import PASSAGES, QUESTION, Command, Fakes
 

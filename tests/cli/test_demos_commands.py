@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from dsp.calls import key_of
 from dsp.cli import doors
 from dsp.errors import ReadingError
 from dsp.lm.protocol import Request
+from dsp.record.calls import key_of
 from dsp.testing import ScriptedLM
 from tests.cli.shared import Command, Fakes
 from tests.cli.towns import ANNOTATE, PROGRAM, TOWNS, knowing

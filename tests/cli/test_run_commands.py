@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from dsp.journal import Journal
+from dsp.record.journal import Journal
 from tests.cli.shared import QUESTION, Command, Fakes
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from dsp.evaluation.benchmark import load_benchmark
-from dsp.matching import held_by
+from dsp.text.matching import held_by
+from dsp.text.words import normal_answer, words
 from dsp.types import Example
-from dsp.words import normal_answer, words
 
 CORPUS = Path(__file__).parents[2] / "indexes" / "digest"
 DIGEST, CONVERSATIONS = load_benchmark("digest"), load_benchmark("digest_conversations")

@@ -13,15 +13,15 @@ from typing import Any
 
 import pytest
 
-from dsp.calls import canonical
 from dsp.errors import Busy, IntegrityError, LMError, Rejected, StorageError, UsageError
 from dsp.evaluation.experiment import Entry
 from dsp.evaluation.folder import OUTCOMES, REPORT, RunFolder, new_run, open_run
 from dsp.evaluation.metrics import METRICS
 from dsp.evaluation.outcome import Outcome
 from dsp.evaluation.run import evaluate, remaining
-from dsp.journal import Journal
 from dsp.lm.protocol import Request
+from dsp.record.calls import canonical
+from dsp.record.journal import Journal
 from dsp.testing import FixedRetriever, ScriptedLM
 from dsp.types import Example
 from tests.evaluation.contest import CITIES, PASSAGES, QUESTIONS, experiment, guesser, reader, says
@@ -332,7 +332,7 @@ import sys, time
 from pathlib import Path
 from dsp.evaluation.folder import new_run
 from dsp.evaluation.run import evaluate
-from dsp.journal import Journal
+from dsp.record.journal import Journal
 from tests.evaluation.contest import experiment, says
 asked = open(sys.argv[2], "a")
 def slowly(request):

@@ -11,8 +11,8 @@ import pytest
 from dsp.errors import BadResponse, DSPError, ProviderTimeout, Rejected, Unavailable, UsageError
 from dsp.index.colbert import ColBERTServer
 from dsp.index.open import open_index
-from dsp.journal import Journal
-from dsp.retries import Patience
+from dsp.record.journal import Journal
+from dsp.remote.retries import Patience
 from dsp.runner import replay, run
 from dsp.search import retrieve_fused
 from dsp.settings import using

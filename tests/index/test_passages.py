@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from dsp.index.documents import Document, Section
 from dsp.index.passages import cut, passages
-from dsp.sentences import sentences
+from dsp.text.sentences import sentences
+from dsp.text.words import length
 from dsp.types import Passage
-from dsp.words import length
 
 
 def whole(text: str) -> Document:

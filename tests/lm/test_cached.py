@@ -10,12 +10,12 @@ import pytest
 
 from dsp import fields
 from dsp.errors import IntegrityError, LMError, Rejected, Unavailable
-from dsp.journal import Journal
 from dsp.lm.cached import CachedLM
 from dsp.lm.openai import OpenAILM
 from dsp.lm.protocol import LM, Completion, Finish, Reply, Request, Style, TokenLogprob, Usage
-from dsp.remote import Endpoint
-from dsp.retries import Patience
+from dsp.record.journal import Journal
+from dsp.remote.endpoint import Endpoint
+from dsp.remote.retries import Patience
 from dsp.template import Template
 from dsp.testing import ScriptedLM
 from dsp.trace import Trace, TracedLM

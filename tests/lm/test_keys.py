@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsp import fields
-from dsp.calls import canonical, key_of
 from dsp.errors import UsageError
 from dsp.lm.openai import OpenAILM
 from dsp.lm.protocol import LM, Request, describe
+from dsp.record.calls import canonical, key_of
 from dsp.template import Template
 from dsp.testing import ScriptedLM
 from dsp.types import Example

@@ -11,7 +11,7 @@ from dsp.lm.models import Store
 from dsp.lm.openai import OpenAILM
 from dsp.lm.protocol import Request, Style
 from dsp.lm.weights import DEFAULT
-from dsp.remote import Endpoint
+from dsp.remote.endpoint import Endpoint
 from dsp.template import Template
 from dsp.types import Example
 from tests.conftest import _REAL_HOME
