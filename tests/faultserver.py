@@ -181,6 +181,37 @@ def healthy(wire: Wire, seen: Seen) -> None:
     wire.reply(200, answer(*choices))
 
 
+def event(text: object, finish: object = None, style: str = "chat", **more: Any) -> bytes:
+    """One event of a streamed answer."""
+    said = {"delta": {"content": text}} if style == "chat" else {"text": text}
+    rows = [{"token": text, "logprob": -0.5}]
+    logprobs = {"content": rows} if style == "chat" else {"tokens": [text], "token_logprobs": [-0.5]}
+    choice = {"index": 0, "finish_reason": finish, **said, **({"logprobs": logprobs} if text else {})}
+    return b"data: " + json.dumps({"choices": [choice], **more}).encode() + b"\n\n"
+
+
+def stream(
+    *pieces: str, finish: str = "stop", style: str = "chat", cut_after: int | None = None, pause: float = 0.0
+) -> Act:
+    """A streamed answer in chunks; `cut_after` so many pieces the connection is closed."""
+
+    def stream_pieces(wire: Wire, seen: Seen) -> None:
+        usage = {"prompt_tokens": 7, "completion_tokens": len(pieces)}
+        events = [event(piece, style=style) for piece in pieces][:cut_after]
+        if cut_after is None:
+            last = b"data: " + json.dumps({"choices": [], "usage": usage}).encode() + b"\n\n"
+            events += [event("", finish, style), last, b"data: [DONE]\n\n"]
+        wire.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for one in events:
+            wire.send(f"{len(one):x}\r\n".encode() + one + b"\r\n")
+            time.sleep(pause)
+        if cut_after is None:
+            wire.send(b"0\r\n\r\n")
+            wire.keep = True
+
+    return stream_pieces
+
+
 def status(code: int, body: bytes | dict[str, Any] = b"", **headers: str) -> Act:
     """An answer with this status."""
     data = json.dumps(body).encode() if isinstance(body, dict) else body

@@ -9,7 +9,9 @@ from dsp.types import JSON
 REASONING = re.compile(r"(^|/)(o[1-9]\b|gpt-5(?!.*chat))")
 REASONING_ROOM = 4096
 _REASONING_REFUSES = frozenset({"temperature", "stop", "logprobs", "max_tokens"})
-_OPTIONAL = frozenset({"temperature", "stop", "seed", "logprobs", "n", "max_tokens", "max_completion_tokens"})
+_OPTIONAL = frozenset(
+    "temperature stop seed logprobs n max_tokens max_completion_tokens response_format stream_options".split()
+)
 
 
 class Capability:

@@ -5,7 +5,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 
 from dsp import environment
 from dsp.errors import BadResponse, DSPError, LMError, ModelCorrupt, Rejected, StorageError
+from dsp.lm.listening import listener
 from dsp.lm.prefixes import Prefixes
 from dsp.lm.protocol import Completion, Finish, Reply, Request, Style, TokenLogprob, Usage
 from dsp.lm.seeds import sample_seed
@@ -87,18 +88,17 @@ class EmbeddedLM:
         )
 
     def _ask(self, running: "_Running", request: Request, sample: int) -> Mapping[str, Any]:
-        answer: Mapping[str, Any] = running.server.handle_completions(
-            {
-                **SAMPLING,
-                "prompt": request.prompt,
-                "max_tokens": request.max_tokens,
-                "temperature": request.temperature,
-                "stop": list(request.stops),
-                "seed": sample_seed(request.seed, sample),
-                "logprobs": 1,
-                "cache_prompt": True,
-            }
-        )
+        body = {
+            **SAMPLING,
+            "prompt": request.prompt,
+            "max_tokens": request.max_tokens,
+            "temperature": request.temperature,
+            "stop": list(request.stops),
+            "seed": sample_seed(request.seed, sample),
+            "logprobs": 1,
+            "cache_prompt": True,
+        }
+        answer = _written(running.server, body, listener(request))
         if "error" in answer:
             raise self._error(answer["error"])
         return answer
@@ -171,6 +171,36 @@ def _load(lm: EmbeddedLM) -> _Running:
         return _Running(server, None)
     settings = json.dumps(lm.identity, sort_keys=True)
     return _Running(server, Prefixes(lm.prefixes, settings, server.listening_address, key))
+
+
+def _written(server: Any, body: Mapping[str, JSON], hear: Callable[[str], None] | None) -> Mapping[str, Any]:
+    """The runtime's answer, put together from its pieces, so that it can be heard and interrupted.
+
+    Log-probabilities are those of the tokens in the text, not of a stop or of the end.
+    """
+    text, logprobs, last, fault = "", [], {}, []
+
+    def take(event: Mapping[str, Any]) -> bool:
+        nonlocal text, last
+        last = dict(event)
+        try:
+            for choice in event.get("choices", ()):
+                text += choice["text"]
+                logprobs.extend((choice.get("logprobs") or {}).get("content", ()))
+            if hear is not None:
+                hear(text)
+        except BaseException as error:  # the runtime would swallow it, an interrupt too
+            fault.append(error)
+        return bool(fault)
+
+    server.handle_completions({**body, "stream": True}, take)
+    if fault:
+        raise fault[0]
+    while logprobs and not logprobs[-1]["token"]:
+        logprobs.pop()
+    for choice in last.get("choices", ()):
+        choice |= {"text": text, "logprobs": {"content": logprobs}}
+    return last
 
 
 def _completion(answer: Mapping[str, Any]) -> Completion:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from dsp import environment
 from dsp.errors import Rejected, Truncated
 from dsp.lm.capability import Capability
+from dsp.lm.listening import listener
 from dsp.lm.protocol import Completion, Reply, Request, Style, TokenLogprob, Usage
 from dsp.lm.seeds import sample_seed
 from dsp.remote.answers import Answer, Choice
@@ -87,10 +88,14 @@ class OpenAILM:
     def _ask(self, request: Request) -> tuple[Answer, tuple[str, ...]]:
         """One answer of the server, and the options it was asked without; learns from refusals."""
         send = self._endpoint.chat if self.style == "chat" else self._endpoint.text
+        hear = listener(request)
         while True:
             body, dropped = self._capability.fitted(self._options(request))
+            if hear is not None:
+                body["stream"] = True
+                body |= {"stream_options": {"include_usage": True}} if self._capability.takes("stream_options") else {}
             try:
-                return send({"model": self.model, **self._said(request), **body, **self._extra}), dropped
+                return send({"model": self.model, **self._said(request), **body, **self._extra}, hear), dropped
             except Rejected as refusal:
                 if not self._capability.learn(refusal.option):
                     raise

@@ -28,7 +28,10 @@ _ONE_ONLY = re.compile(r"only one completion|['\"`]n['\"`]", re.IGNORECASE)
 _TOO_LONG = re.compile(
     r"context.{0,20}(length|size|window)|maximum context|too (long|large|many tokens)", re.IGNORECASE
 )
-_OPTIONS = ("max_completion_tokens", "max_tokens", "temperature", "stop", "seed", "logprobs", "dimensions")
+_OPTIONS = (
+    "max_completion_tokens", "max_tokens", "temperature", "stop", "seed", "logprobs", "dimensions", "response_format",
+    "stream_options",
+)  # fmt: skip
 _NO_QUOTA = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "account_deactivated"})
 _MOST = 10**12
 

@@ -9,11 +9,11 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from urllib.parse import unquote
 
 from dsp.errors import LMError, ProviderTimeout, Rejected, Unavailable
-from dsp.remote import answers
+from dsp.remote import answers, streams
 from dsp.remote.redaction import redacted, split_base_url
 from dsp.remote.retries import Attempts, Breaker, Patience, TryAgain
 from dsp.types import JSON
@@ -28,6 +28,7 @@ OPENAI = "https://api.openai.com/v1"
 MAX_BYTES = 8 * 1024 * 1024
 PATIENCE = Patience()
 T = TypeVar("T")
+Hear: TypeAlias = Callable[[str], None]
 
 
 class Endpoint:
@@ -65,13 +66,13 @@ class Endpoint:
     def __repr__(self) -> str:
         return f"Endpoint({self.url!r})"
 
-    def chat(self, body: Mapping[str, JSON]) -> answers.Answer:
-        """The completions of a chat request."""
-        return self._call("/chat/completions", body, answers.completions)
+    def chat(self, body: Mapping[str, JSON], hear: Hear | None = None) -> answers.Answer:
+        """The completions of a chat request; `hear` is told the text so far, where the body asks for a stream."""
+        return self._call("/chat/completions", body, streams.completions if hear else answers.completions, hear)
 
-    def text(self, body: Mapping[str, JSON]) -> answers.Answer:
-        """The completions of a text request."""
-        return self._call("/completions", body, answers.completions)
+    def text(self, body: Mapping[str, JSON], hear: Hear | None = None) -> answers.Answer:
+        """The completions of a text request; `hear` as in `chat`."""
+        return self._call("/completions", body, streams.completions if hear else answers.completions, hear)
 
     def embed(self, model: str, texts: Sequence[str], **options: JSON) -> answers.Vectors:
         """One vector for each text."""
@@ -85,7 +86,9 @@ class Endpoint:
                 self._client[0].close()
             self._client = None
 
-    def _call(self, path: str, body: Mapping[str, JSON], read: Callable[[bytes, str], T]) -> T:
+    def _call(
+        self, path: str, body: Mapping[str, JSON], read: Callable[[bytes, str], T], hear: Hear | None = None
+    ) -> T:
         """Send until there is a checked answer, a refusal, or no patience left."""
         attempts = Attempts(self._patience, self._clock, self._chance)
         who = f"{self.url} (model {body.get('model')})"
@@ -94,7 +97,7 @@ class Endpoint:
             try:
                 self._require_key()
                 self._breaker.check()
-                value = self._try(path, body, who, attempts.left, read)
+                value = self._try(path, body, who, attempts.left, read, hear)
                 self._breaker.accepted()
                 return value
             except TryAgain as failure:
@@ -114,14 +117,22 @@ class Endpoint:
             return error
         return None
 
-    def _try(self, path: str, body: Mapping[str, JSON], who: str, left: float, read: Callable[[bytes, str], T]) -> T:
+    def _try(
+        self,
+        path: str,
+        body: Mapping[str, JSON],
+        who: str,
+        left: float,
+        read: Callable[[bytes, str], T],
+        hear: Hear | None,
+    ) -> T:
         """One request and its checked answer."""
-        response = self._send(path, body, left)
+        response = self._send(path, body, left, hear)
         if response.status_code != 200:
             raise answers.refusal(response.status_code, response.headers, response.content, who) from None
         return read(response.content, who)
 
-    def _send(self, path: str, body: Mapping[str, JSON], left: float) -> "httpx2.Response":
+    def _send(self, path: str, body: Mapping[str, JSON], left: float, hear: Hear | None) -> "httpx2.Response":
         import httpx2
         import openai
 
@@ -129,7 +140,7 @@ class Endpoint:
             raise ProviderTimeout(f"{self.url} gave no answer within {self._patience.deadline:g} s")
         client, transport = self._connected()
         try:
-            with transport.within(left):
+            with transport.within(left, streams.Hearing(hear) if hear else None):
                 return client.post(path, cast_to=httpx2.Response, body=dict(body))
         except openai.APIStatusError as error:
             return error.response

@@ -21,10 +21,14 @@ if TYPE_CHECKING:
 _SENT = frozenset({b"host", b"content-type", b"content-length", b"transfer-encoding", b"user-agent"})
 _PIECE = 65_536
 _until: ContextVar[float] = ContextVar("dsp_http_deadline")
+_tap: ContextVar[Callable[[bytes], None] | None] = ContextVar("dsp_http_tap", default=None)
 
 
-def unpacked(pieces: Iterable[bytes], encoding: str, limit: int) -> bytes:
-    """A body decoded as its Content-Encoding says; BadResponse past `limit` bytes and for what is not so encoded."""
+def unpacked(pieces: Iterable[bytes], encoding: str, limit: int, tap: Callable[[bytes], None] | None = None) -> bytes:
+    """A body decoded as its Content-Encoding says; BadResponse past `limit` bytes and for what is not so encoded.
+
+    `tap` is given the decoded bytes as they come.
+    """
     encoding = encoding.strip().lower()
     if encoding not in ("", "identity", "gzip", "x-gzip", "deflate"):
         raise BadResponse(f"the server packs its answer as {encoding[:40]!r}, which was not asked for; check its proxy")
@@ -33,9 +37,12 @@ def unpacked(pieces: Iterable[bytes], encoding: str, limit: int) -> bytes:
     try:
         for piece in pieces:
             while piece:
-                body += decoder.decompress(piece, limit + 1 - len(body)) if decoder else piece
+                known = len(body)
+                body += decoder.decompress(piece, limit + 1 - known) if decoder else piece
                 if len(body) > limit:
                     raise BadResponse(f"the server's answer is larger than {limit} bytes; is this an LM endpoint?")
+                if tap is not None:
+                    tap(bytes(body[known:]))
                 piece = decoder.unconsumed_tail if decoder else b""
     except zlib.error as error:
         raise TryAgain(BadResponse(f"the server's answer is not {encoding} as it says: {error}")) from None
@@ -71,13 +78,14 @@ class BoundedTransport:
         )
 
     @contextmanager
-    def within(self, seconds: float) -> Iterator[None]:
-        """Give the requests of this block so many seconds in all."""
-        token = _until.set(self._clock() + seconds)
+    def within(self, seconds: float, tap: Callable[[bytes], None] | None = None) -> Iterator[None]:
+        """Give the requests of this block so many seconds in all; `tap` is given their answers as they come."""
+        until, tapped = _until.set(self._clock() + seconds), _tap.set(tap)
         try:
             yield
         finally:
-            _until.reset(token)
+            _tap.reset(tapped)
+            _until.reset(until)
 
     def handle_request(self, request: "httpx2.Request") -> "httpx2.Response":
         """The whole answer to one request."""
@@ -97,7 +105,7 @@ class BoundedTransport:
             headers = httpx2.Headers(answer.headers)
             try:
                 pieces: Any = answer.stream
-                body = unpacked(pieces, headers.get("content-encoding", ""), self._max_bytes)
+                body = unpacked(pieces, headers.get("content-encoding", ""), self._max_bytes, _tap.get())
             finally:
                 answer.close()
         except httpcore2.TimeoutException as error:
