@@ -1,6 +1,7 @@
 """`dsp ask`: a question in, an answer with its sources out."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -73,6 +74,7 @@ def _answer(question: str, chosen: "Configuration", settings: Sequence[str], dem
     from dsp.cli.parameters import demonstrations
     from dsp.cli.progress import waiting
     from dsp.cli.terminal import note
+    from dsp.lm.listening import listening
     from dsp.runner import run
     from dsp.settings import using
 
@@ -82,7 +84,11 @@ def _answer(question: str, chosen: "Configuration", settings: Sequence[str], dem
         lm = open_lm(chosen)
         _warm(lm)
         retriever = open_retriever(chosen)
-        with using(lm=lm, retriever=retriever, journal=open_journal()), waiting(f"asking {lm.name}"):
+        with (
+            using(lm=lm, retriever=retriever, journal=open_journal()),
+            waiting(f"asking {lm.name}") as show,
+            listening(show) if show is not None and not shown.json else nullcontext(),
+        ):
             prediction = run(loaded, question, warn=lambda text: note("Warning: ", text), **parameters)
     if shown.json:
         document = prediction.json()

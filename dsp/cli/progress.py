@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 Report: TypeAlias = Callable[[str, int, int], None]
 _SECONDS_BETWEEN_LINES = 5.0
+_SHOWN = 400
 
 
 @contextmanager
@@ -42,10 +43,13 @@ def progress(of: str = "", *, bytes_counted: bool = False) -> Iterator[Report]:
 
 
 @contextmanager
-def waiting(what: str) -> Iterator[None]:
-    """Show on a terminal, while the block runs, that something is being done whose end is not known."""
+def waiting(what: str) -> Iterator[Callable[[str], None] | None]:
+    """Show on a terminal, while the block runs, that something is being done whose end is not known.
+
+    Gives a function that shows a text beside it; None where nobody looks.
+    """
     if not moves_cursor(sys.stderr):
-        yield
+        yield None
         return
     from rich.live import Live
     from rich.spinner import Spinner
@@ -53,7 +57,7 @@ def waiting(what: str) -> Iterator[None]:
 
     spinner = Spinner("dots", Text(line(what, 60)))
     with Live(spinner, console=_console(), transient=True, redirect_stdout=False, refresh_per_second=8):
-        yield
+        yield lambda text: spinner.update(text=Text(line(text[-_SHOWN:]) or line(what, 60)))
 
 
 def _console() -> "Console":
