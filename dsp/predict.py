@@ -8,6 +8,7 @@ from dsp.completions import Completions
 from dsp.errors import LMError, ReadingError, Truncated, UsageError
 from dsp.lm.branched import BranchedLM
 from dsp.lm.protocol import Completion, Request
+from dsp.lm.window import fitted
 from dsp.settings import lm_in_force, using
 from dsp.template import Template
 from dsp.types import NO_DEMOS, Example
@@ -92,7 +93,8 @@ def _request(template: Template, x: Example, stage: str, max_tokens: int) -> Req
 
 
 def _completions(request: Request) -> tuple[Completion, ...]:
-    (reply,) = lm_in_force().complete([request])
+    lm = lm_in_force()
+    (reply,) = lm.complete([fitted(lm, request)])
     return reply.completions
 
 

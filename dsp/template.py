@@ -126,7 +126,7 @@ class Template:
 
     def lead(self, demos: Sequence[Example] = ()) -> str:
         """What a prompt says before the query: instructions, guidelines, demonstrations; the same for every example."""
-        raw, worked = self._sorted(demos)
+        raw, worked = self.shown(demos)
         guide = [] if self.compact else [self.guide()]
         raw_block = ["\n\n".join(self._block(demo) for demo in raw)] if raw else []
         parts = [self.instructions, *raw_block, *guide, *(self._block(demo) for demo in worked)]
@@ -137,7 +137,7 @@ class Template:
         self, x: Example, demos: Sequence[Example] = (), begun: Mapping[str, str] = NOTHING
     ) -> tuple[Message, ...]:
         """The prompt as chat turns: instructions and guidelines, each demonstration as a turn, the query."""
-        raw, worked = self._sorted(demos)
+        raw, worked = self.shown(demos)
         system = SEPARATOR.join(
             part for part in (self.instructions, "\n\n".join(self._block(demo) for demo in raw), self.guide()) if part
         )
@@ -173,8 +173,8 @@ class Template:
         long = len(self.fields) > 3 or any(not f.line for f in self.fields)
         return "\n\n" if long and not self.compact else "\n"
 
-    def _sorted(self, demos: Sequence[Example]) -> tuple[list[Example], list[Example]]:
-        """Raw demonstrations (a question and its answer) and worked ones (every field); others are not shown."""
+    def shown(self, demos: Sequence[Example]) -> tuple[list[Example], list[Example]]:
+        """The demonstrations that prompts show: raw ones (a question and its answer) and worked ones (every field)."""
         last = self.outputs[-1]
         usable = [demo for demo in demos if _value(demo, last) is not None]
         worked = [demo for demo in usable if all(_value(demo, f) is not None for f in self.fields)]

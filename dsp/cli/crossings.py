@@ -73,5 +73,8 @@ def _show_request(crossing: Crossing) -> None:
             f" · completion {written:,} tokens · {crossing.seconds:.2f} s{recorded}"
         ),
     )
+    cut: Any = crossing.calls[0].reply.get("cut")
+    if cut:
+        say(f"     cut: {line(', '.join(map(str, cut)))}")
     for call in crossing.calls:
         say(f"     → {line(str(call.reply['text']).strip() or '(nothing)')}")

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dsp.lm.protocol import LM, Reply, Request, Style
+from dsp.lm.window import fitted
 from dsp.types import JSON
 
 
@@ -33,6 +34,11 @@ class BranchedLM:
     def complete(self, requests: Sequence[Request]) -> list[Reply]:
         """Ask the LM behind it for this branch's samples."""
         return self.inner.complete([self._sampled(request) for request in requests])
+
+    def fitted(self, request: Request) -> Request:
+        """What the LM behind it takes of this branch's request."""
+        inner = fitted(self.inner, self._sampled(request))
+        return replace(request, example=inner.example, demos=inner.demos, cut=inner.cut)
 
     def _sampled(self, request: Request) -> Request:
         sample = request.sample + self.branch * max(request.n, 1)

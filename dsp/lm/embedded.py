@@ -1,11 +1,13 @@
 """A GGUF file run in this process by llama.cpp (xllamacpp): no key, no network beyond a loopback port."""
 
+import http.client
 import json
 import os
 import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -14,14 +16,17 @@ from typing import Any
 from dsp import environment
 from dsp.errors import BadResponse, DSPError, LMError, ModelCorrupt, Rejected, StorageError
 from dsp.lm.listening import listener
+from dsp.lm.loopback import post
 from dsp.lm.prefixes import Prefixes
 from dsp.lm.protocol import Completion, Finish, Reply, Request, Style, TokenLogprob, Usage
 from dsp.lm.seeds import sample_seed
+from dsp.lm.window import cut_to, estimated_tokens
 from dsp.types import JSON
 
 CONTEXT = 4096
 SAMPLING: Mapping[str, JSON] = {"top_k": 40, "top_p": 0.95, "min_p": 0.05}
 _PREFIX_MEMORY_MIB = 512
+_SPARE = 16
 _FILLER = " one two three four five six seven eight nine ten"
 """Evaluated behind every prompt: the runtime rounds differently where two to seven tokens are evaluated at once."""
 
@@ -66,6 +71,12 @@ class EmbeddedLM:
     def prepare(self) -> None:
         """Load the model now. Raises ModelCorrupt where the file is not a model that the runtime can load."""
         self._loaded()
+
+    def fitted(self, request: Request) -> Request:
+        """The request, cut to what the context holds, counted by the model's tokenizer. Raises Rejected."""
+        if len(request.prompt.encode("utf-8", errors="replace")) + _SPARE + request.max_tokens <= self.context:
+            return request  # no token is shorter than a byte
+        return cut_to(self.context, request, self._loaded().tokens, self.name)
 
     def complete(self, requests: Sequence[Request]) -> list[Reply]:
         """One reply for each request, in order. Raises Rejected where a prompt exceeds the context."""
@@ -130,7 +141,18 @@ class _Running:
     """A loaded model, and the prefixes kept for it."""
 
     server: Any
+    api_key: str
     prefixes: Prefixes | None
+
+    def tokens(self, request: Request) -> int:
+        """Tokens of a request's prompt and of the filler behind it; estimated where the server cannot be asked."""
+        text = request.prompt + _FILLER
+        body: dict[str, JSON] = {"content": text, "add_special": True, "parse_special": True}
+        with suppress(OSError, http.client.HTTPException, ValueError, KeyError):
+            status, answer = post(self.server.listening_address, self.api_key, "/tokenize", body)
+            if status == http.client.OK:
+                return len(json.loads(answer)["tokens"])
+        return estimated_tokens(text)
 
     def evaluate(self, text: str) -> int:
         """Read a text, so that a prompt which begins with it need not be; how many tokens were known already."""
@@ -168,9 +190,9 @@ def _load(lm: EmbeddedLM) -> _Running:
     except RuntimeError as error:
         raise ModelCorrupt(f"the runtime cannot load {lm.path}: {error}") from error
     if lm.prefixes is None:
-        return _Running(server, None)
+        return _Running(server, key, None)
     settings = json.dumps(lm.identity, sort_keys=True)
-    return _Running(server, Prefixes(lm.prefixes, settings, server.listening_address, key))
+    return _Running(server, key, Prefixes(lm.prefixes, settings, server.listening_address, key))
 
 
 def _written(server: Any, body: Mapping[str, JSON], hear: Callable[[str], None] | None) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ from dsp.lm.capability import Capability
 from dsp.lm.listening import listener
 from dsp.lm.protocol import Completion, Reply, Request, Style, TokenLogprob, Usage
 from dsp.lm.seeds import sample_seed
+from dsp.lm.window import cut_to, estimated_prompt
 from dsp.remote.answers import Answer, Choice
 from dsp.remote.endpoint import OPENAI, Endpoint
 from dsp.types import JSON, NOTHING
@@ -34,13 +35,18 @@ class OpenAILM:
         *,
         extra: Mapping[str, JSON] = NOTHING,
         endpoint: Endpoint | None = None,
+        context: int | None = None,
     ) -> None:
-        """Name model and server; nothing is sent yet. `endpoint` replaces `base_url` and `api_key`."""
+        """Name model and server; nothing is sent yet. `endpoint` replaces `base_url` and `api_key`.
+
+        `context` is the model's window in tokens, prompt and completion together, where it is known.
+        """
         self.model = model
         self.style: Style = style
         self._endpoint = endpoint or Endpoint(base_url, api_key)
         self._extra = dict(extra)
         self._capability = Capability(model)
+        self._context = context
 
     @property
     def name(self) -> str:
@@ -57,6 +63,12 @@ class OpenAILM:
             "style": self.style,
         }
         return said | ({"extra": self._extra} if self._extra else {})
+
+    def fitted(self, request: Request) -> Request:
+        """The request, cut to the window where one is known, its tokens estimated. Raises Rejected."""
+        if self._context is None:
+            return request
+        return cut_to(self._context, request, lambda one: estimated_prompt(one, self.style), self.name)
 
     def complete(self, requests: Sequence[Request]) -> list[Reply]:
         """One reply for each request, in order."""

@@ -6,7 +6,6 @@ A prompt begins with what a program always says (its template's lead). The evalu
 
 import hashlib
 import http.client
-import json
 import os
 import secrets
 from collections.abc import Callable
@@ -14,9 +13,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dsp.lm.loopback import post
+
 MOST_BYTES = 256 * 1024 * 1024
 MOST_SAVED = 4
-_SECONDS = 10.0
 
 
 @dataclass
@@ -92,13 +92,8 @@ class Prefixes:
 
     def _ask(self, action: str, name: str) -> bool:
         """Whether the server did it to its one slot."""
-        connection = http.client.HTTPConnection(self.address.removeprefix("http://"), timeout=_SECONDS)
-        try:
-            headers = {"Authorization": f"Bearer {self.api_key}", "Content-Type": "application/json"}
-            connection.request("POST", f"/slots/0?action={action}", json.dumps({"filename": name}), headers)
-            return connection.getresponse().status == http.client.OK
-        finally:
-            connection.close()
+        status, _ = post(self.address, self.api_key, f"/slots/0?action={action}", {"filename": name})
+        return status == http.client.OK
 
 
 def _sha256(path: Path) -> str:

@@ -21,7 +21,8 @@ class Request:
 
     `begun` holds outputs of the template that are there already: the completion goes on behind them.
     `n` completions are asked for, with sample indices `sample`, `sample + 1`, …; a cache keeps them apart.
-    `stop` adds to the stops that the template itself sets. Temperature 0 means greedy decoding.
+    `stop` adds to the stops that the template itself sets. Temperature 0 means greedy decoding. `cut` says what was
+    left out so that the prompt fits the model's window; it is no part of what is sent.
     Raises UsageError for a temperature below 0 or not finite, and for less than one sample or token.
     """
 
@@ -36,6 +37,7 @@ class Request:
     stop: tuple[str, ...] = ()
     seed: int = 0
     sample: int = 0
+    cut: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check what no model could be asked for."""
@@ -123,6 +125,7 @@ class LM(Protocol):
 
     `identity` holds everything that tells this model from another (never a key); `style` says
     whether it is sent `request.prompt` or `request.messages`. Raises LMError when a request gets no usable reply.
+    An LM whose window is known has `fitted(request)` too, which gives the request cut to it (`dsp/lm/window.py`).
     """
 
     @property
@@ -179,13 +182,14 @@ def reply_calls(lm: LM, request: Request, reply: Reply) -> list[Call]:
     """What a record keeps of a reply: one call for each sample; the prompt counts once, the completions evenly."""
     said = describe(lm, request)
     key, n = key_of(said), max(len(reply.completions), 1)
+    cut: dict[str, JSON] = {"cut": list(request.cut)} if request.cut else {}
     return [
         Call(
             door="lm",
             key=key,
             sample=request.sample + i,
             request=said,
-            reply={**completion_json(completion), "dropped": list(reply.dropped)},
+            reply={**completion_json(completion), "dropped": list(reply.dropped), **cut},
             seconds=reply.seconds / n,
             prompt_tokens=reply.usage.prompt_tokens if i == 0 else 0,
             completion_tokens=reply.usage.completion_tokens // n + (i < reply.usage.completion_tokens % n),

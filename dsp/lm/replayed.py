@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from dsp.lm.protocol import Reply, Request, Style, Usage, completion_from, describe
+from dsp.lm.window import cut, parts
 from dsp.record.journal import RunRecord
 from dsp.record.recording import Recording
 from dsp.types import JSON
@@ -39,6 +40,11 @@ class ReplayedLM:
     def complete(self, requests: Sequence[Request]) -> list[Reply]:
         """The recorded replies, with what they took then."""
         return [self._reply(request) for request in requests]
+
+    def fitted(self, request: Request) -> Request:
+        """The request as it was cut in that run: the first cut, in their order, that is recorded."""
+        cuts = (cut(request, count) for count in range(parts(request) + 1))
+        return next((one for one in cuts if self._recording.holds(describe(self, one), one.sample)), request)
 
     def _reply(self, request: Request) -> Reply:
         said = describe(self, request)

@@ -13,6 +13,7 @@ from dsp.lm.decoding import Drawn, Row, draw
 from dsp.lm.models import Store
 from dsp.lm.protocol import Reply, Request, Style, Usage
 from dsp.lm.seeds import sample_seed
+from dsp.lm.window import cut_to
 from dsp.types import JSON
 
 
@@ -65,13 +66,21 @@ class TransformersLM:
             first += len(group)
         return replies
 
+    def fitted(self, request: Request) -> Request:
+        """The request, cut to what the model takes. Raises Rejected where that is not enough."""
+        with self._lock:
+            checkpoint = self._checkpoint()
+            if checkpoint.limit is None:
+                return request
+            return cut_to(checkpoint.limit, request, lambda one: len(_ids(checkpoint, one)), self.name)
+
     def _checkpoint(self) -> Checkpoint:
         if self._loaded is None:
             self._loaded = load(self.folder)
         return self._loaded
 
     def _rows(self, checkpoint: Checkpoint, request: Request) -> list[Row]:
-        prompt = checkpoint.tokenizer(request.prompt)["input_ids"]
+        prompt = _ids(checkpoint, request)
         if checkpoint.limit is not None and len(prompt) + request.max_tokens > checkpoint.limit:
             raise Rejected(
                 f"the prompt has {len(prompt)} tokens, the answer may have {request.max_tokens}, and {self.name} takes "
@@ -95,6 +104,12 @@ class TransformersLM:
             ]
         except (RuntimeError, IndexError, MemoryError) as error:
             raise LMError(f"{self.name} failed while it wrote: {' '.join(str(error).split())[:200]}") from error
+
+
+def _ids(checkpoint: Checkpoint, request: Request) -> Sequence[int]:
+    """The tokens of a request's prompt."""
+    ids: Sequence[int] = checkpoint.tokenizer(request.prompt)["input_ids"]
+    return ids
 
 
 def _reply(request: Request, rows: Sequence[Row], drawn: Sequence[Drawn], seconds: float) -> Reply:

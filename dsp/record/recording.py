@@ -38,6 +38,10 @@ class Recording:
                     queue = self._calls.setdefault((call.key, call.sample), deque())
                     queue.append(Recorded(call=call, crossing=crossing))
 
+    def holds(self, request: Mapping[str, JSON], sample: int = 0) -> bool:
+        """Whether a reply to this request was recorded."""
+        return (key_of(request), sample) in self._calls
+
     def take(self, request: Mapping[str, JSON], sample: int = 0) -> Recorded:
         """The recorded reply to a request; raises ReplayMiss with the difference to the nearest recorded request."""
         queue = self._calls.get((key_of(request), sample))

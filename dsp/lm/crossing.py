@@ -1,0 +1,20 @@
+"""How a run in flight asks an LM: one that gives way to other runs is just called, any other one gets a thread."""
+
+from collections.abc import Sequence
+
+from dsp.engine import loop
+from dsp.lm.protocol import LM, Reply, Request
+
+
+def gives_way(lm: object) -> bool:
+    """Whether an LM lets other runs go on while it waits, as its `gives_way` says; a wrapper does as what it wraps."""
+    while not hasattr(lm, "gives_way"):
+        if not hasattr(lm, "inner"):
+            return False
+        lm = lm.inner
+    return bool(lm.gives_way)
+
+
+def complete(lm: LM, requests: Sequence[Request]) -> list[Reply]:
+    """The replies of an LM, asked so that no other run stands still."""
+    return lm.complete(requests) if gives_way(lm) else loop.aside(lm.complete, requests)
