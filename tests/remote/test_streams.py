@@ -18,6 +18,8 @@ from tests.faultserver import Act, FaultServer, Seen, Wire, each, error, event, 
 PIECES = ("The ", "house", " is red.")
 DONE = b"data: [DONE]\n\n"
 
+pytestmark = pytest.mark.usefixtures("way")
+
 
 def asked(*acts: Act, max_bytes: int = 8_000_000) -> tuple[Answer | LMError, list[str], FaultServer]:
     heard: list[str] = []
@@ -34,7 +36,7 @@ def asked(*acts: Act, max_bytes: int = 8_000_000) -> tuple[Answer | LMError, lis
 @pytest.mark.parametrize("style", ["chat", "text"])
 def test_pieces_are_heard_as_they_come_and_the_whole_is_checked(style: str) -> None:
     heard: list[str] = []
-    with FaultServer(lambda seen: stream(*PIECES, style=style)) as server:
+    with FaultServer(lambda seen: stream(*PIECES, style=style, pause=0.03)) as server:
         remote = endpoint(server)
         send = remote.chat if style == "chat" else remote.text
         answer = send({**ASK, "stream": True}, heard.append)
@@ -47,7 +49,7 @@ def test_pieces_are_heard_as_they_come_and_the_whole_is_checked(style: str) -> N
 
 
 def test_a_stream_cut_midway_is_tried_again_and_nothing_is_heard_twice() -> None:
-    answer, heard, server = asked(stream(*PIECES, cut_after=2), stream(*PIECES))
+    answer, heard, server = asked(stream(*PIECES, cut_after=2, pause=0.03), stream(*PIECES, pause=0.03))
     assert isinstance(answer, Answer) and answer.choices[0].text == "The house is red."
     assert len(server.seen) == 2
     assert heard == ["", "The ", "The house", "", "The ", "The house", "The house is red."]

@@ -10,6 +10,8 @@ from tests import faultserver as faults
 from tests.endpoints import ASK, KEY, endpoint
 from tests.faultserver import Act, FaultServer, Seen, Wire, healthy, prompt_hash, status
 
+pytestmark = pytest.mark.usefixtures("way")
+
 
 @pytest.fixture(scope="module", autouse=True)
 def imported() -> None:

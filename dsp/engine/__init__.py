@@ -1,0 +1,1 @@
+"""Many runs at once in one thread: synchronous code that gives way to others wherever it waits."""
