@@ -20,7 +20,10 @@ DSPError                    exit 1   an unexpected failure of our own
 │   ├── Truncated           exit 4   the completion was cut before its fields were complete
 │   └── ReadingError        exit 4   the completion holds no value for a field of the template
 ├── Busy                    exit 5   another process holds the lock
+├── DeadlineError           exit 1   one question of an evaluation took longer than --deadline
+├── BudgetExceeded          exit 1   a run of a program wanted more calls, tokens or seconds than it may use
 ├── Partial                 exit 6   some documents or questions failed; the others are done
+│   └── BudgetReached       exit 6   what may be spent is spent; what was asked is kept, the rest was not asked
 └── StorageError            exit 74  the disk is full or read-only, or a file cannot be read
 """
 
@@ -141,6 +144,18 @@ class Partial(DSPError):
     """Some documents or questions failed; what succeeded is kept."""
 
     exit_code = 6
+
+
+class BudgetReached(Partial):
+    """Another request could cost more than may be spent; what was asked is kept."""
+
+
+class DeadlineError(DSPError):
+    """One question of an evaluation took longer than it may."""
+
+
+class BudgetExceeded(DSPError):
+    """A run of a program wanted more calls, tokens or seconds than it may use."""
 
 
 class StorageError(DSPError):

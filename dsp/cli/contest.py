@@ -16,6 +16,7 @@ from dsp.types import JSON
 if TYPE_CHECKING:
     from dsp.catalog import LoadedProgram
     from dsp.evaluation.benchmark import Benchmark
+    from dsp.evaluation.budget import Budget
     from dsp.evaluation.experiment import Entry, Experiment
     from dsp.evaluation.folder import RunFolder
     from dsp.evaluation.outcome import Outcome
@@ -38,6 +39,23 @@ class Wanted:
     thresholds: Mapping[str, float]
     name: str | None
     flags: Mapping[str, str | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What the run may spend; `price` as the user wrote it."""
+
+    tokens: int | None
+    usd: float | None
+    price: str | None
+
+
+def budget_of(limits: Limits, experiment: "Experiment") -> "Budget":
+    """The budget of these limits, at the price of the experiment's LM."""
+    from dsp.evaluation.budget import Budget, parsed_price, price_of
+
+    given = None if limits.price is None else parsed_price(limits.price)
+    return Budget(tokens=limits.tokens, usd=limits.usd, price=price_of(experiment.lm, given))
 
 
 def prepared(wanted: Wanted) -> "tuple[Experiment, RunFolder]":
@@ -70,21 +88,31 @@ def prepared(wanted: Wanted) -> "tuple[Experiment, RunFolder]":
     return experiment, new_run(name, environment.home())
 
 
-def run(experiment: "Experiment", folder: "RunFolder", *, at_once: int, **options: Any) -> dict[str, JSON]:
+def run(
+    experiment: "Experiment", folder: "RunFolder", *, at_once: int, budget: "Budget", **options: Any
+) -> dict[str, JSON]:
     """Run it, with progress; on Ctrl-C say how to go on."""
+    from dsp.cli.scoreboard import Scoreboard
+    from dsp.evaluation.experiment import primary
     from dsp.evaluation.run import evaluate
 
+    board = Scoreboard(primary(experiment.metrics), [entry.name for entry in experiment.entries])
     try:
         with progress(f"eval {folder.name}") as tell:
 
             def told(done: int, total: int, outcome: "Outcome | None") -> None:
-                tell("questions × programs", done, total)
+                if outcome is None:
+                    board.seen(folder.outcomes().values(), now=False)
+                else:
+                    board.seen([outcome])
+                tell("answers", done, total, board.remark(total - done, budget.spent))
 
             return evaluate(
                 experiment,
                 folder,
                 journal=doors.open_journal(),
                 at_once=at_once,
+                budget=budget,
                 told=told,
                 warn=lambda text: note("Warning: ", text),
                 **options,
@@ -94,18 +122,20 @@ def run(experiment: "Experiment", folder: "RunFolder", *, at_once: int, **option
         raise
 
 
-def show_plan(experiment: "Experiment", folder: "RunFolder", *, json: bool, fresh: bool) -> None:
-    """What a run would do: questions, programs, what is left, and what the questions so far have cost."""
+def show_plan(experiment: "Experiment", folder: "RunFolder", budget: "Budget", *, json: bool, fresh: bool) -> None:
+    """What a run would do: questions, programs, what is left, and what that is expected to cost."""
     from dsp.cli.document import print_document
     from dsp.evaluation.plan import plan
 
-    found = plan(experiment, folder, fresh=fresh)
+    found = plan(experiment, folder, budget, fresh=fresh)
     if json:
         print_document(found)
         return
-    rows = [[name.replace("_", " "), _shown(value)] for name, value in found.items()]
-    for row in columns(rows, indent=""):
+    expected: Any = found.pop("expected")
+    for row in columns([[name.replace("_", " "), _shown(value)] for name, value in found.items()], indent=""):
         say(row)
+    for program, cost in expected.items():
+        say(f"\nExpected of {line(program)}: {_shown(cost)}")
 
 
 def run_name(benchmark: str, split: str, programs: list[str], lm: str) -> str:

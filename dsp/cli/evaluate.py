@@ -60,6 +60,16 @@ def evaluate(
     max_failed: Annotated[
         float, typer.Option("--max-failed", min=0, max=1, help="Share of failures above which there is no score.")
     ] = 0.2,
+    max_usd: Annotated[
+        float | None, typer.Option("--max-usd", min=0, help="Stop before the run has cost more US dollars.")
+    ] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option("--max-tokens", min=0, help="Stop before the run has taken more tokens.")
+    ] = None,
+    price: Annotated[
+        str | None,
+        typer.Option("--price", metavar="PROMPT/COMPLETION", help="US dollars for a million tokens of each."),
+    ] = None,
     fail_under: Annotated[
         list[str] | None,
         typer.Option("--fail-under", metavar="METRIC=X", help="Exit with 1 where a program scores less; repeatable."),
@@ -79,7 +89,7 @@ def evaluate(
     from dsp.cli import contest, scores
     from dsp.cli.document import kept_clean, print_document
     from dsp.errors import UsageError
-    from dsp.evaluation.conditions import parsed_thresholds, require_all_answered, require_scores
+    from dsp.evaluation.conditions import parsed_thresholds, require_all_answered, require_all_asked, require_scores
 
     if list_metrics:
         scores.show_metrics(json=json)
@@ -103,24 +113,28 @@ def evaluate(
     )
     with kept_clean(json):
         experiment, folder = contest.prepared(wanted)
+        budget = contest.budget_of(contest.Limits(tokens=max_tokens, usd=max_usd, price=price), experiment)
         if not dry_run:
             report = contest.run(
                 experiment,
                 folder,
                 at_once=concurrency,
+                budget=budget,
                 deadline=deadline,
                 fresh=fresh,
                 retry_failed=retry_failed,
                 max_failed=max_failed,
             )
     if dry_run:
-        contest.show_plan(experiment, folder, json=json, fresh=fresh)
+        contest.show_plan(experiment, folder, budget, json=json, fresh=fresh)
         return
     if json:
         print_document(report)
     else:
         scores.show_report(report, folder)
+        scores.show_spent(budget)
     if html is not None:
         scores.write_page(report, folder, Path(html).expanduser())
     require_scores(report, thresholds)
+    require_all_asked(report, budget)
     require_all_answered(report)

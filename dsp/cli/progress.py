@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol
 
 from dsp import environment
 from dsp.cli.terminal import line, moves_cursor, note
@@ -12,17 +12,20 @@ from dsp.cli.terminal import line, moves_cursor, note
 if TYPE_CHECKING:
     from rich.console import Console
 
-Report: TypeAlias = Callable[[str, int, int], None]
 _SECONDS_BETWEEN_LINES = 5.0
 _SHOWN = 400
 
 
+class Report(Protocol):
+    """Takes what is being done, how much of it is done, how much there is (0: unknown), and a remark."""
+
+    def __call__(self, what: str, done: int, total: int, remark: str = "", /) -> None:
+        """Show it."""
+
+
 @contextmanager
 def progress(of: str = "", *, bytes_counted: bool = False) -> Iterator[Report]:
-    """Give a function that takes what is being done, how much of it is done, and how much there is (0: unknown).
-
-    `of` names the whole and stands before what is being done.
-    """
+    """Give a function that shows how far something is; `of` names the whole and stands before what is being done."""
     if not moves_cursor(sys.stderr):
         yield _Lines(of, bytes_counted)
         return
@@ -30,14 +33,15 @@ def progress(of: str = "", *, bytes_counted: bool = False) -> Iterator[Report]:
 
     count = DownloadColumn() if bytes_counted else MofNCompleteColumn()
     label = TextColumn("{task.description}", markup=False)
-    columns = (label, BarColumn(), count, TimeRemainingColumn())
+    remarks = TextColumn("{task.fields[remark]}", markup=False)
+    columns = (label, BarColumn(bar_width=20), count, TimeRemainingColumn(), remarks)
     with Progress(*columns, console=_console(), transient=True, redirect_stdout=False) as bars:
         tasks = {}
 
-        def report(what: str, done: int, total: int) -> None:
+        def report(what: str, done: int, total: int, remark: str = "", /) -> None:
             if what not in tasks:
-                tasks[what] = bars.add_task(_label(of, what), total=total or None)
-            bars.update(tasks[what], completed=done, total=total or None)
+                tasks[what] = bars.add_task(_label(of, what), total=total or None, remark="")
+            bars.update(tasks[what], completed=done, total=total or None, remark=line(remark, 160))
 
         yield report
 
@@ -79,10 +83,11 @@ class _Lines:
         self._what = ""
         self._said = 0.0
 
-    def __call__(self, what: str, done: int, total: int) -> None:
+    def __call__(self, what: str, done: int, total: int, remark: str = "", /) -> None:
         started = what != self._what
         if not started and time.monotonic() - self._said < _SECONDS_BETWEEN_LINES:
             return
         self._what, self._said = what, time.monotonic()
         of = f" of {total // self._scale}{self._unit}" if total else self._unit
-        note(_label(self._of, what) + (f": {done // self._scale}{of}" if done or total else " …"))
+        far = f": {done // self._scale}{of}" if done or total else " …"
+        note(_label(self._of, what) + far + (f" · {line(remark, 160)}" if remark else ""))

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dsp.cli.scoreboard import spending
 from dsp.cli.terminal import bold, columns, dim, line, note, say
 
 if TYPE_CHECKING:
+    from dsp.evaluation.budget import Budget
     from dsp.evaluation.folder import RunFolder
 
 _MOST_FLIPPED = 10
@@ -18,6 +20,8 @@ def show_report(report: Mapping[str, Any], folder: "RunFolder") -> None:
     say(dim(f"LM {_name(report['lm'])} · index {_name(report['retriever'])} · seed {report['seed']}"), "\n")
     _table([["", *_names(report)], *_score_rows(report)])
     for program in report["programs"]:
+        if program["not_asked"]:
+            say(f"  {line(program['program'])}: {program['not_asked']} of {report['questions']} questions not asked")
         if program["withheld"]:
             say(f"  {line(program['program'])}: no score, since {program['withheld']}")
     show_comparisons(report["comparisons"])
@@ -28,6 +32,12 @@ def show_report(report: Mapping[str, Any], folder: "RunFolder") -> None:
     _table([["", *_names(report)], *_cost_rows(report), *_seconds_rows(report, folder.timings())])
     show_flipped(report["flipped"], report["primary"])
     say("\n", dim(f"Everything is in {line(str(folder.path))}"))
+
+
+def show_spent(budget: "Budget") -> None:
+    """What all sessions of the run have asked of the LM; recorded replies cost nothing."""
+    spent = budget.spent
+    say(dim(f"Asked of the LM: {spent.requests:,} requests, {spending(spent)} (replies from the record are free)"))
 
 
 def show_comparisons(comparisons: Sequence[Mapping[str, Any]]) -> None:

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from dsp.errors import ConditionFailed, Partial, UsageError
+from dsp.errors import BudgetReached, ConditionFailed, Partial, UsageError
+from dsp.evaluation.budget import Budget
 from dsp.evaluation.metrics import find_metric
 
 
@@ -34,6 +35,17 @@ def require_scores(report: Mapping[str, Any], thresholds: Mapping[str, float]) -
                 lacking.append(f"{program['program']} has {name} {score['mean']:.4f}, demanded is {least:g}")
     if lacking:
         raise ConditionFailed(f"--fail-under: {'; '.join(lacking)}")
+
+
+def require_all_asked(report: Mapping[str, Any], budget: Budget) -> None:
+    """BudgetReached where the budget left questions unasked."""
+    unasked = sum(program["not_asked"] for program in report["programs"])
+    if unasked:
+        total = report["questions"] * len(report["programs"])
+        raise BudgetReached(
+            f"the budget of {budget.limits} is reached ({budget.spent.tokens:,} tokens spent): {unasked} of {total} "
+            "answers were not asked for and count for nothing. The same command with a larger budget goes on"
+        )
 
 
 def require_all_answered(report: Mapping[str, Any]) -> None:

@@ -1,25 +1,24 @@
-"""The folder of an evaluation: a header, one checksummed line for each outcome, a report; plain files."""
+"""The folder of an evaluation: a header, checksummed lines of outcomes and of what was spent, a report; plain files."""
 
 import json
 import os
 import re
 import secrets
-import threading
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dsp.errors import Busy, IntegrityError, StorageError, UnknownName, UsageError
+from dsp.errors import Busy, IntegrityError, UnknownName, UsageError
+from dsp.evaluation.budget import Spent, spent_from
 from dsp.evaluation.experiment import changes
+from dsp.evaluation.lines import Lines, storing
 from dsp.evaluation.outcome import Outcome, outcome_from
 from dsp.record.calls import canonical
 from dsp.types import JSON
 
-HEADER, OUTCOMES, REPORT, TIMINGS = "header.json", "outcomes.jsonl", "report.json", "timings.json"
-BATCH = 16
-"""Outcomes between two times that the disk is waited for."""
+HEADER, OUTCOMES, SPENT, REPORT, TIMINGS = "header.json", "outcomes.jsonl", "spent.jsonl", "report.json", "timings.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+~-]{0,199}")
 
 
@@ -31,9 +30,8 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = threading.Lock()
-        self._file: int | None = None
-        self._unsynced = 0
+        self.lines = Lines(path / OUTCOMES, "outcome", outcome_from)
+        self._spendings = Lines(path / SPENT, "spent", spent_from)
 
     @property
     def name(self) -> str:
@@ -49,7 +47,7 @@ class RunFolder:
         """
         from filelock import FileLock, Timeout
 
-        with _storing(self.path):
+        with storing(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             lock = FileLock(self.path.with_name(f".{self.name}.lock"), timeout=0, mode=0o600)
             try:
@@ -57,7 +55,7 @@ class RunFolder:
             except Timeout:
                 raise Busy(f"another process is running the evaluation {self.name!r}; wait for it or stop it") from None
         try:
-            with _storing(self.path):
+            with storing(self.path):
                 self._prepare(header, fresh)
             yield
         finally:
@@ -66,24 +64,16 @@ class RunFolder:
 
     def append(self, outcome: Outcome) -> None:
         """Add an outcome; one that was answered again counts in place of the earlier one. Nothing after `close`."""
-        body = canonical(outcome.json())
-        line = f'{{"crc":{zlib.crc32(body.encode())},"outcome":{body}}}\n'.encode()
-        with self._lock, _storing(self.path):
-            if self._file is None:
-                return
-            self._write(self._file, line)
-            self._unsynced += 1
-            if self._unsynced >= BATCH:
-                self._sync()
+        self.lines.append(outcome.json())
+
+    def spend(self, spent: Spent) -> None:
+        """Add what one request to the LM cost."""
+        self._spendings.append(spent.json())
 
     def close(self) -> None:
         """Wait until the disk has every outcome; no further one is taken."""
-        with self._lock:
-            if self._file is not None:
-                file, self._file = self._file, None
-                with suppress(OSError):
-                    os.fsync(file)
-                os.close(file)
+        self.lines.close()
+        self._spendings.close()
 
     def header(self) -> dict[str, Any]:
         """What the run is of."""
@@ -99,10 +89,11 @@ class RunFolder:
 
     def outcomes(self) -> dict[tuple[str, str], Outcome]:
         """The latest outcome for each program and question; IntegrityError where a line but the last was altered."""
-        if not (self.path / OUTCOMES).exists():
-            return {}
-        found, _ = _read(self.path / OUTCOMES)
-        return {(outcome.program, outcome.question): outcome for outcome in found}
+        return {(outcome.program, outcome.question): outcome for outcome in self.lines.read()}
+
+    def spent(self) -> Spent:
+        """What all that was asked of the LM for this run has cost so far, in every session of it."""
+        return sum(self._spendings.read(), start=Spent())
 
     def timings(self) -> dict[str, Any]:
         """Seconds for each program; empty where no report was written yet."""
@@ -131,26 +122,8 @@ class RunFolder:
                 )
         else:
             self.write(HEADER, {"crc": zlib.crc32(canonical(header).encode()), "header": dict(header)})
-        self._file = os.open(self.path / OUTCOMES, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        _, whole = _read(self.path / OUTCOMES)
-        os.ftruncate(self._file, whole)
-        self._sync()
-
-    def _write(self, file: int, line: bytes) -> None:
-        """All of the line or, on a full disk, none of it, since others may be written after it."""
-        size = os.fstat(file).st_size
-        try:
-            while line:
-                line = line[os.write(file, line) :]
-        except OSError:
-            with suppress(OSError):
-                os.ftruncate(file, size)
-            raise
-
-    def _sync(self) -> None:
-        if self._file is not None:
-            os.fsync(self._file)
-            self._unsynced = 0
+        self.lines.open()
+        self._spendings.open()
 
 
 def open_run(name: str, home: Path) -> RunFolder:
@@ -178,7 +151,7 @@ def run_names(home: Path) -> list[str]:
 
 def write_text(path: Path, text: str) -> Path:
     """Write a file, whole or not at all."""
-    with _storing(path):
+    with storing(path):
         made = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
             with made.open("w", encoding="utf-8") as file:
@@ -191,50 +164,8 @@ def write_text(path: Path, text: str) -> Path:
     return path
 
 
-def _read(path: Path) -> tuple[list[Outcome], int]:
-    """The outcomes, and how many bytes hold them: what a killed process wrote in part stands at the end."""
-    data = path.read_bytes()
-    found: list[Outcome] = []
-    place = whole = 0
-    torn = 0
-    for number, line in enumerate(data.splitlines(keepends=True), start=1):
-        place += len(line)
-        outcome = _outcome(line)
-        if outcome is None:
-            torn = torn or number
-        elif torn:
-            raise IntegrityError(
-                f"line {torn} of {path} is not what was written; delete that line to ask its question again"
-            )
-        else:
-            found.append(outcome)
-            whole = place
-    return found, whole
-
-
-def _outcome(line: bytes) -> Outcome | None:
-    try:
-        record = json.loads(line)
-        body = record["outcome"]
-        if line.endswith(b"\n") and zlib.crc32(canonical(body).encode()) == record["crc"]:
-            return outcome_from(body)
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return None
-
-
 def _free(path: Path) -> Path:
     number = 1
     while (aside := path.with_name(f"{path.name}~{number}")).exists():
         number += 1
     return aside
-
-
-@contextmanager
-def _storing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(
-            f"cannot read or write {path}: {error.strerror or error}; free or unlock the disk, or set DSP_HOME"
-        ) from error

@@ -19,13 +19,15 @@ MAX_FAILED = 0.2
 Outcomes = Mapping[tuple[str, str], Outcome]
 
 
-def report(header: Mapping[str, Any], outcomes: Outcomes, *, max_failed: float = MAX_FAILED) -> dict[str, JSON]:
+def report(
+    header: Mapping[str, Any], outcomes: Outcomes, *, max_failed: float = MAX_FAILED, partial: bool = False
+) -> dict[str, JSON]:
     """Scores with intervals, costs, comparisons with the baseline, flipped questions, where errors come from.
 
     Holds no time and no run id, so that equal experiments have equal reports. Raises IntegrityError where a question
-    has no outcome.
+    has no outcome, unless the run is `partial`: such questions were not asked, and count for nothing.
     """
-    programs = by_program(header, outcomes)
+    programs = by_program(header, outcomes, partial=partial)
     metrics, primary = sorted(header["metrics"]), str(header["primary"])
     shown = {name: rows for name, rows in programs.items() if not withheld(list(rows.values()), max_failed)}
     baseline = str(header["baseline"])
@@ -43,7 +45,12 @@ def report(header: Mapping[str, Any], outcomes: Outcomes, *, max_failed: float =
         "baseline": baseline,
         "max_failed": max_failed,
         "programs": [
-            {"program": name, **header["programs"][name], **_program(list(rows.values()), metrics, primary, max_failed)}
+            {
+                "program": name,
+                **header["programs"][name],
+                "not_asked": header["n"] - len(rows),
+                **_program(list(rows.values()), metrics, primary, max_failed),
+            }
             for name, rows in programs.items()
         ],
         "comparisons": [c.json() for c in against_baseline(shown, baseline, metrics)] if compared else [],
@@ -62,8 +69,12 @@ def report(header: Mapping[str, Any], outcomes: Outcomes, *, max_failed: float =
     }
 
 
-def by_program(header: Mapping[str, Any], outcomes: Outcomes) -> dict[str, dict[str, Outcome]]:
+def by_program(
+    header: Mapping[str, Any], outcomes: Outcomes, *, partial: bool = False
+) -> dict[str, dict[str, Outcome]]:
     """The outcomes of each program, in the order of the header; IntegrityError where one is missing."""
+    if partial:
+        return {p: {q: outcomes[p, q] for q in header["questions"] if (p, q) in outcomes} for p in header["order"]}
     missing = [(p, q) for p in header["order"] for q in header["questions"] if (p, q) not in outcomes]
     if missing:
         program, question = missing[0]
@@ -75,6 +86,8 @@ def by_program(header: Mapping[str, Any], outcomes: Outcomes) -> dict[str, dict[
 
 def withheld(outcomes: Sequence[Outcome], max_failed: float) -> str:
     """Why there is no score, or an empty string."""
+    if not outcomes:
+        return "no question was asked"
     failed = sum(outcome.failed for outcome in outcomes)
     if failed and (failed > max_failed * len(outcomes) or failed == len(outcomes)):
         return f"{failed} of {len(outcomes)} questions failed, more than the {max_failed:.0%} that --max-failed allows"
@@ -84,7 +97,7 @@ def withheld(outcomes: Sequence[Outcome], max_failed: float) -> str:
 def timings(header: Mapping[str, Any], outcomes: Outcomes) -> dict[str, JSON]:
     """Seconds for each program; kept apart from the report, since no two runs take equally long."""
     found: dict[str, JSON] = {}
-    for name, rows in by_program(header, outcomes).items():
+    for name, rows in by_program(header, outcomes, partial=True).items():
         seconds = sorted(outcome.seconds for outcome in rows.values() if not outcome.failed)
         if seconds:
             found[name] = {

@@ -1,12 +1,21 @@
 """Runs an experiment: many questions in flight, every outcome kept as it comes, nothing run twice."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from typing import Any, NamedTuple, TypeAlias
 
 from dsp.crowd import each
-from dsp.errors import DSPError, IntegrityError, ModelMissing, Rejected, ReplayMiss, StorageError
+from dsp.errors import (
+    BudgetReached,
+    DeadlineError,
+    IntegrityError,
+    ModelMissing,
+    Rejected,
+    ReplayMiss,
+    StorageError,
+)
+from dsp.evaluation.budget import Budget, BudgetedLM
 from dsp.evaluation.experiment import Entry, Experiment
 from dsp.evaluation.folder import REPORT, TIMINGS, RunFolder
 from dsp.evaluation.outcome import Outcome, answered, failure
@@ -17,10 +26,6 @@ from dsp.settings import using
 from dsp.types import JSON, Example
 
 Told: TypeAlias = Callable[[int, int, Outcome | None], None]
-
-
-class DeadlineError(DSPError):
-    """One question took longer than it may."""
 
 
 class Task(NamedTuple):
@@ -52,50 +57,92 @@ def evaluate(
     fresh: bool = False,
     retry_failed: bool = False,
     max_failed: float = MAX_FAILED,
+    budget: Budget | None = None,
     told: Told | None = None,
     warn: Callable[[str], None] | None = None,
 ) -> dict[str, JSON]:
     """Run what the folder does not hold yet, write the report into it, and give the report.
 
-    `deadline`: seconds for one question. `told` hears how many outcomes there are, of how many, and the last one.
-    A question that fails is an outcome; what would fail for every question (a refused key, missing weights, a damaged
+    `deadline`: seconds for one question. `told` hears, one call at a time, how many outcomes there are, of how many,
+    and the last one. A question that fails is an outcome; one that the `budget` leaves unasked has none, and the
+    report counts it apart. What would fail for every question (a refused key, missing weights, a damaged
     index, a full disk) is raised. Raises Busy, UsageError for another experiment, IntegrityError.
     """
     header = experiment.header()
+    budget = budget or Budget(price=None)
     with folder.writing(header, fresh=fresh), using(lm=experiment.lm, retriever=experiment.retriever, journal=journal):
+        budget.begin(folder.spent(), folder.spend)
         tasks = remaining(experiment, folder, retry_failed=retry_failed)
-        total = len(experiment.questions) * len(experiment.entries)
-        stopped = threading.Event()
-
-        def work(task: Task) -> Outcome | None:
-            if stopped.is_set():
-                return None
-            try:
-                outcome = _outcome(task, experiment, deadline, warn)
-                folder.append(outcome)
-            except Exception:
-                stopped.set()
-                raise
-            return outcome
-
-        if told is not None:
-            told(total - len(tasks), total, None)
-        for number, outcome in enumerate(each(work, tasks, at_once=at_once), start=total - len(tasks) + 1):
-            if isinstance(outcome, Exception):
-                raise outcome
-            if told is not None:
-                told(number, total, outcome)
+        session = _Session(experiment, folder, budget, deadline, told, warn, len(tasks))
+        session.work_off(tasks, at_once)
+        if session.reached and not budget.exhausted and at_once > 1:  # what others held in reserve is free now
+            session.work_off(remaining(experiment, folder), at_once=1)
         outcomes = folder.outcomes()
-        made = report(header, outcomes, max_failed=max_failed)
+        made = report(header, outcomes, max_failed=max_failed, partial=session.reached)
         folder.write(REPORT, made)
         folder.write(TIMINGS, timings(header, outcomes))
     return made
 
 
+class _Session:
+    """What is left of a run being worked off by several threads."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        folder: RunFolder,
+        budget: Budget,
+        deadline: float | None,
+        told: Told | None,
+        warn: Callable[[str], None] | None,
+        left: int,
+    ) -> None:
+        self._experiment, self._folder, self._budget = experiment, folder, budget
+        self._deadline, self._told, self._warn = deadline, told, warn
+        self._total = len(experiment.questions) * len(experiment.entries)
+        self._done = self._total - left
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self.reached = False
+        if told is not None:
+            told(self._done, self._total, None)
+
+    def work_off(self, tasks: Sequence[Task], at_once: int) -> None:
+        """Ask these questions; `reached` says that the budget left some of them unasked."""
+        self.reached = False
+        self._stopped.clear()
+        for outcome in each(self._work, tasks, at_once=at_once):
+            if isinstance(outcome, Exception):
+                raise outcome
+
+    def _work(self, task: Task) -> None:
+        """Ask one question and keep its outcome, unless something has stopped the run."""
+        if self._stopped.is_set():
+            return
+        lm = None if self._experiment.lm is None else BudgetedLM(self._experiment.lm, self._budget)
+        try:
+            with using(lm=lm):
+                outcome = _outcome(task, self._experiment, self._deadline, self._warn)
+            if lm is not None and lm.refused:  # a program may have caught the error
+                raise BudgetReached(f"{task.entry.name} was refused a request")
+            self._folder.append(outcome)
+        except BudgetReached:
+            self.reached = True
+            self._stopped.set()
+            return
+        except Exception:
+            self._stopped.set()
+            raise
+        with self._lock:
+            self._done += 1
+            if self._told is not None:
+                self._told(self._done, self._total, outcome)
+
+
 def _outcome(task: Task, experiment: Experiment, deadline: float | None, warn: Callable[[str], None] | None) -> Outcome:
     entry, question = task
     try:
-        prediction = _within(deadline, lambda: _run(entry, question, warn))
+        prediction = _within(deadline, lambda: ask(entry, question, warn))
         return answered(entry.name, question, prediction, experiment.metrics)
     except Exception as error:
         if _fails_for_all(error):
@@ -107,7 +154,8 @@ def _outcome(task: Task, experiment: Experiment, deadline: float | None, warn: C
         return failure(entry.name, question, error)
 
 
-def _run(entry: Entry, question: Example, warn: Callable[[str], None] | None) -> Prediction:
+def ask(entry: Entry, question: Example, warn: Callable[[str], None] | None = None) -> Prediction:
+    """One run of a program on a question, through the doors in force, with the history where the program takes one."""
     parameters: dict[str, Any] = dict(entry.parameters)
     history = question.get("history", ())
     if history and "history" in entry.program.parameters:
@@ -119,7 +167,8 @@ def _fails_for_all(error: Exception) -> bool:
     """Whether asking on would only repeat the failure."""
     if isinstance(error, Rejected):
         return error.lasting
-    return isinstance(error, ModelMissing | StorageError | IntegrityError) and not isinstance(error, ReplayMiss)
+    lasting = isinstance(error, BudgetReached | ModelMissing | StorageError | IntegrityError)
+    return lasting and not isinstance(error, ReplayMiss)
 
 
 def _within(seconds: float | None, work: Callable[[], Prediction]) -> Prediction:

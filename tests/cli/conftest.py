@@ -11,6 +11,7 @@ import pytest
 from dsp.cli import doors
 from dsp.cli.main import run
 from dsp.testing import FixedRetriever, ScriptedLM
+from tests.cli import benches
 from tests.cli import towns as town
 from tests.cli.shared import PASSAGES, READER, Command, Fakes, Outcome
 
@@ -51,6 +52,15 @@ def fakes(monkeypatch: pytest.MonkeyPatch, place: Path) -> Fakes:
     monkeypatch.setattr(doors, "open_lm", lambda chosen: found.lm)
     monkeypatch.setattr(doors, "lm_to_render", lambda chosen: found.lm)
     return found
+
+
+@pytest.fixture
+def bench(fakes: Fakes, place: Path) -> Fakes:
+    """Two programs, three questions beside them, an LM that needs passages."""
+    (place / "guesser.py").write_text(benches.GUESSER, encoding="utf-8")
+    (place / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in benches.ROWS), encoding="utf-8")
+    fakes.lm = ScriptedLM(benches.says)
+    return fakes
 
 
 @pytest.fixture

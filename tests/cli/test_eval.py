@@ -11,49 +11,10 @@ import pytest
 from dsp.errors import LMError
 from dsp.lm.protocol import Request
 from dsp.testing import FixedRetriever, ScriptedLM
+from tests.cli.benches import EVAL, says
 from tests.cli.shared import PASSAGES, READER, Command, Fakes
 
-GUESSER = '''"""No search."""
-
-from dsp import Example, Template, fields, generate
-
-QA = Template("Answer.", inputs=(fields.question(),), outputs=(fields.answer(),))
-
-
-def guesser(question: str) -> Example:
-    return generate(QA, Example(question=question), stage="answer")
-'''
-ROWS = [
-    {
-        "id": "a",
-        "question": "Which retrieval model is used?",
-        "answers": ["ColBERTv2"],
-        "gold_ids": [PASSAGES[0].source],
-    },
-    {"id": "b", "question": "What is the threshold?", "answers": ["z = 4"], "gold_ids": [PASSAGES[1].source]},
-    {"id": "c", "question": "Which language model is used?", "answers": ["GPT-3.5"], "gold_ids": [PASSAGES[0].source]},
-]
 CAPITALS = (("Paris", "France"), ("Rome", "Italy"), ("Oslo", "Norway"))
-ANSWERS = {"retrieval": "ColBERTv2", "threshold": "z = 4", "language": "GPT-3.5"}
-
-
-def says(request: Request) -> str:
-    """Right where passages are shown."""
-    text = str(request.example.question)
-    right = next(answer for word, answer in ANSWERS.items() if word in text)
-    return right if request.example.get("context") else "Atlantis"
-
-
-@pytest.fixture
-def bench(fakes: Fakes, place: Path) -> Fakes:
-    """Two programs, three questions beside them, an LM that needs passages."""
-    (place / "guesser.py").write_text(GUESSER, encoding="utf-8")
-    (place / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS), encoding="utf-8")
-    fakes.lm = ScriptedLM(says)
-    return fakes
-
-
-EVAL = ("eval", "digest", "--data", "test.jsonl", "-p", "./guesser.py", "-p", "./reader.py", "--name", "mine")
 
 
 def test_a_run_is_reported_and_not_run_twice(dsp: Command, bench: Fakes, home: Path) -> None:
@@ -132,17 +93,6 @@ def test_the_page_is_whole_and_escaped(dsp: Command, bench: Fakes, place: Path) 
     assert "\x1b" not in text
     assert "http://" not in text
     assert text.startswith("<!doctype html>")
-
-
-def test_dry_run_asks_nothing(dsp: Command, bench: Fakes, home: Path) -> None:
-    plan = dsp(*EVAL, "--dry-run", "--json")
-    assert (plan.json["done"], plan.json["left"], plan.json["money"]) == (0, 6, "unknown")
-    assert plan.json["expected"] == {"./guesser.py": "unknown", "./reader.py": "unknown"}
-    assert isinstance(bench.lm, ScriptedLM)
-    assert not bench.lm.requests
-    assert not (home / "evals").exists()
-    assert dsp(*EVAL).code == 0
-    assert "left" in dsp(*EVAL, "--dry-run").out
 
 
 def test_metrics_are_listed(dsp: Command) -> None:
