@@ -1,9 +1,9 @@
 """Self-ask: the LM asks follow-up questions one at a time, a search answers each, and then it answers.
 
 Source: Press et al. 2022 (arXiv 2210.03350) over a retriever, the baseline of Khattab et al. 2022 (arXiv 2212.14024,
-§3.4). The original prompt shows four questions asked in this way and takes a snippet of the first passage for the
-intermediate answer; the refined one gives instructions, asks for self-contained search questions and reads a short
-answer from k passages.
+§3.4). The original prompt shows four questions asked in this way and takes the best
+sentences found for the intermediate answer; the refined one gives instructions, asks for self-contained search
+questions and has the LM read a short answer from them.
 Cost: at most hops + 1 LM calls, hops + 1 completions, hops retrievals (with refined: 2 * hops + 1 LM calls,
 2 * hops + 1 completions, hops retrievals); saying that no question is left, or asking one again, takes one LM call of
 those not taken.
@@ -11,7 +11,7 @@ those not taken.
 
 import re
 
-from dsp import Demos, Example, Field, Template, distinct, fields, focus, generate, retrieve
+from dsp import Demos, Example, Field, Template, distinct, fields, focus, generate, phrase, retrieve
 
 NOTES = Field(name="notes", label="Asked so far:", desc="questions and answers", line=False, show=fields.one_a_line)
 STEP = Field(name="step", label="Are follow up questions needed here:", desc="Yes. Follow up: a question, or: No.")
@@ -25,12 +25,16 @@ REFINED_ASK = Template(
     "is about, so that it can be searched for by itself. When all is known, say No.",
     (fields.question(), NOTES),
     (STEP,),
+    compact=True,
 )
-REFINED_ANSWER = Template("Answer questions with short factoid answers.", (fields.question(), NOTES), (FINAL,))
+REFINED_ANSWER = Template(
+    "Answer each question with a short phrase.", (fields.question(), NOTES), (FINAL,), compact=True
+)
 READ = Template(
-    "Answer a follow up question from the context with a few words.",
-    (fields.context(), fields.question(label="Follow up:")),
+    "Answer each follow up question with a few words copied from its context.",
+    (fields.context(bare=True), fields.question(label="Follow up:")),
     (fields.answer(label="Intermediate answer:"),),
+    compact=True,
 )
 
 
@@ -76,26 +80,46 @@ SHOTS = (
         ("In which fields did the discoverer of radium win a Nobel Prize?", "Marie Curie, in Physics and Chemistry."),
     ),
 )
+INVENTED = (  # facts that are not, so that none of them can be an answer
+    Example(
+        context=["Harbour Lights | Harbour Lights is a film by Mira Olsen. It opened in Bergen in March 1998."],
+        question="When and where did the film Harbour Lights open?",
+        answer="In March 1998, in Bergen.",
+    ),
+    Example(
+        context=["Otters | Otters close their ears under water.", "Heron | The Heron, sold since 2001, weighs 11 kg."],
+        question="How much does the Heron weigh?",
+        answer="11 kg.",
+    ),
+)
 FOUR_SHOTS = Demos(
-    worked={"ask": tuple(turn for turns, _ in SHOTS for turn in turns), "answer": tuple(last for _, last in SHOTS)}
+    worked={
+        "ask": tuple(turn for turns, _ in SHOTS for turn in turns),
+        "read": INVENTED,
+        "answer": tuple(last for _, last in SHOTS),
+    }
 )
 
 
-def self_ask(question: str, *, demos: Demos = FOUR_SHOTS, hops: int = 3, k: int = 3, refined: bool = False) -> Example:
+def self_ask(
+    question: str, *, demos: Demos = FOUR_SHOTS, hops: int = 3, k: int = 16, tokens: int = 200, refined: bool = False
+) -> Example:
     """Answer after up to `hops` follow-up questions, each answered by a search."""
     x, said = Example(question=question, context=(), notes=(), demos=demos), set[str]()
     for _ in range(hops):
-        asked = follow_up(generate(REFINED_ASK if refined else ASK, x, stage="ask").step)
+        asked = follow_up(generate(REFINED_ASK if refined else ASK, x, stage="ask", max_tokens=60).step)
         if not asked or asked in said:
             break
         said.add(asked)
-        passages = retrieve(asked, k=k if refined else 1)
+        passages = focus(retrieve(asked, k=k), asked, tokens=tokens if refined else 60)
         if refined:
-            found = generate(READ, Example(question=asked, context=passages, demos=demos), stage="read").answer
+            read = Example(question=asked, context=passages, demos=demos)
+            found = generate(READ, read, stage="read", max_tokens=40).answer
         else:
-            found = " ".join(snippet.text for snippet in focus(passages, asked, tokens=60)) or "not found"
+            found = passages[-1].text if passages else "not found"
         x = x.but(notes=(*x.notes, *noted(asked, found)), context=distinct(x.context + passages))
-    return generate(REFINED_ANSWER if refined else ANSWER, x, stage="answer")
+    x = generate(REFINED_ANSWER if refined else ANSWER, x, stage="answer", max_tokens=40)
+    return x.but(answer=phrase(x.answer, question))
 
 
 def follow_up(step: str) -> str:

@@ -142,12 +142,11 @@ def test_multihop_demos_carries_a_summary_and_never_cites_it() -> None:
     assert not prediction.supported
 
 
-def test_multihop_demos_splits_k_over_its_hops() -> None:
-    retriever = FixedRetriever(PASSAGES)
-    with using(lm=ScriptedLM(Speaker()), retriever=retriever):
-        prediction = run("multihop_demos", QUESTION, k=5, hops=2, n=2, votes=2)
-    asked = [call.request["k"] for c in prediction.crossings if c.door == "retriever" for call in c.calls]
-    assert asked == [6, 6, 6, 9, 9, 9]
+def test_multihop_demos_shows_what_was_found_at_every_hop() -> None:
+    script = {**SCRIPT, "query": lambda i: "tower 1901" if i < 2 else "cat sleeps"}
+    with using(lm=ScriptedLM(Speaker(script)), retriever=FixedRetriever(PASSAGES)):
+        x = run("multihop_demos", "Why?", k=1, n=2, votes=2).example
+    assert {p.id for p in x.context if not p.is_summary} == {"tower", "cat"}
 
 
 def test_ircot_ends_with_the_thought_that_states_the_answer() -> None:
@@ -189,7 +188,7 @@ def test_a_conversation_searches_with_rewrites_and_shows_its_turns() -> None:
     with using(lm=lm, retriever=retriever):
         run("conversational", "When was it built?", history="Who is Ann?\nAn engineer.", n=2)
     assert retriever.queries == ["bridge of Odense 0", "bridge of Odense 1", "When was it built?"]
-    assert "Conversation:\nWho is Ann?\nAn engineer.\n\nQuestion: When was it built?" in lm.requests[-1].prompt
+    assert "Conversation:\nWho is Ann?\nAn engineer.\nQuestion: When was it built?" in lm.requests[-1].prompt
 
 
 def test_a_first_question_is_not_rewritten() -> None:
