@@ -5,17 +5,23 @@ from collections.abc import Iterable, Sequence
 
 from dsp.errors import UsageError
 from dsp.fusion import Fuse, combsum, fused
+from dsp.index.filters import Where
+from dsp.index.protocol import search_where
 from dsp.settings import retriever_in_force
-from dsp.types import SUMMARY, Passage
+from dsp.types import NOTHING, SUMMARY, Passage
 
 _NOTHING = re.compile(
     r"(?:n\s*/\s*a|na|none|nothing|no (?:further |more )?(?:search|query)(?: needed)?)?", re.IGNORECASE
 )
 
 
-def retrieve(query: str, *, k: int = 3) -> tuple[Passage, ...]:
-    """The k passages that the retriever in force finds for a query, best first. Paper §2.3."""
-    (hits,) = retriever_in_force().search([query], k)
+def retrieve(query: str, *, k: int = 3, where: Where = NOTHING) -> tuple[Passage, ...]:
+    """The k passages that the retriever in force finds for a query, best first. Paper §2.3.
+
+    `where` filters by metadata: `{"year": 2023}`, or `{"year": (2022, 2023)}` for any of them; k passages come
+    wherever so many match. Raises UsageError for k < 1, UnknownName for a key that no passage has.
+    """
+    (hits,) = search_where(retriever_in_force(), [query], k, where)
     return tuple(hit.passage for hit in hits)
 
 
@@ -26,13 +32,16 @@ def retrieve_fused(
     fuse: Fuse = combsum,
     weights: Sequence[float] | None = None,
     depth: int | None = None,
+    where: Where = NOTHING,
 ) -> tuple[Passage, ...]:
     """The k passages that several queries find together, best first. Paper §2.3.
 
     Each query fetches `depth` passages (3k by default). Empty queries are dropped; equal ones are searched once and
-    count once, or, where `weights` are given (one for each query), as their sum. Raises UsageError where no query is
-    left.
+    count once, or, where `weights` are given (one for each query), as their sum; `where` is that of `retrieve`. Raises
+    UsageError where no query is left, and for k < 1.
     """
+    if k < 1:
+        raise UsageError(f"k is {k}; ask for at least one passage")
     if weights is not None and len(weights) != len(queries):
         raise UsageError(f"{len(queries)} queries take as many weights, found {len(weights)}")
     wanted: dict[str, float] = {}
@@ -41,7 +50,7 @@ def retrieve_fused(
             wanted[text] = 1.0 if weights is None else wanted.get(text, 0.0) + weight
     if not wanted:
         raise UsageError(f"none of the {len(queries)} queries says what to search for; give one that is not empty")
-    rankings = retriever_in_force().search(list(wanted), depth or 3 * k)
+    rankings = search_where(retriever_in_force(), list(wanted), 3 * k if depth is None else depth, where)
     return tuple(hit.passage for hit in fused(rankings, k, fuse=fuse, weights=list(wanted.values())))
 
 

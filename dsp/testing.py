@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dsp.errors import UsageError
+from dsp.index.filters import Facets, Where
 from dsp.lm.protocol import Completion, Reply, Request, Style, Usage
 from dsp.text.words import words
-from dsp.types import JSON, Hit, Passage
+from dsp.types import JSON, NOTHING, Hit, Passage
 
 
 @dataclass
@@ -58,13 +59,20 @@ class FixedRetriever:
         """The name and the passages' ids."""
         return {"backend": "fixed", "passages": [p.id for p in self.passages]}
 
-    def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
-        """The k passages that share most words with each query; ties in the given order."""
+    def search(self, queries: Sequence[str], k: int, *, where: Where = NOTHING) -> list[list[Hit]]:
+        """The k passages that share most words with each query; ties in the given order. UsageError for k < 1."""
+        if k < 1:
+            raise UsageError(f"k is {k}; ask for at least one passage")
         self.queries.extend(queries)
-        return [self._ranking(query, k) for query in queries]
+        there = list(self.passages)
+        if where:
+            mask = Facets(there).matching(where)
+            there = [passage for passage, let in zip(there, mask, strict=True) if let]
+        return [_ranking(there, query, k) for query in queries]
 
-    def _ranking(self, query: str, k: int) -> list[Hit]:
-        wanted = set(words(query))
-        scored = [(float(len(wanted & set(words(f"{p.title} {p.text}")))), p) for p in self.passages]
-        scored.sort(key=lambda pair: -pair[0])
-        return [Hit(passage=p, score=score, rank=rank) for rank, (score, p) in enumerate(scored[:k], start=1)]
+
+def _ranking(passages: Sequence[Passage], query: str, k: int) -> list[Hit]:
+    wanted = set(words(query))
+    scored = [(float(len(wanted & set(words(f"{p.title} {p.text}")))), p) for p in passages]
+    scored.sort(key=lambda pair: -pair[0])
+    return [Hit(passage=p, score=score, rank=rank) for rank, (score, p) in enumerate(scored[:k], start=1)]

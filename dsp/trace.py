@@ -6,12 +6,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from dsp.errors import Busy, IntegrityError, StorageError
-from dsp.index.protocol import Retriever, describe_search, hits_json
+from dsp.index.filters import Where
+from dsp.index.protocol import Retriever, describe_search, hits_json, search_where
+from dsp.lm import crossing
 from dsp.lm.protocol import LM, Reply, Request, Style, reply_calls
 from dsp.record.calls import Call, Crossing, key_of
 from dsp.record.journal import Journal
 from dsp.template import Template
-from dsp.types import JSON, Example, Hit
+from dsp.types import JSON, NOTHING, Example, Hit
 
 
 @dataclass
@@ -119,7 +121,7 @@ class TracedLM:
 
     def complete(self, requests: Sequence[Request]) -> list[Reply]:
         """Ask the LM behind it and keep what was said."""
-        replies = self.inner.complete(requests)
+        replies = crossing.complete(self.inner, requests)
         for request, reply in zip(requests, replies, strict=True):
             self.trace.spoken.append((request, reply))
             self.trace.cross(
@@ -145,13 +147,13 @@ class TracedRetriever:
         """The identity of the retriever behind it."""
         return self.inner.identity
 
-    def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
+    def search(self, queries: Sequence[str], k: int, *, where: Where = NOTHING) -> list[list[Hit]]:
         """Ask the retriever behind it and keep what was found."""
         started = time.perf_counter()
-        rankings = self.inner.search(queries, k)
+        rankings = search_where(self.inner, queries, k, where)
         seconds = time.perf_counter() - started
         for query, hits in zip(queries, rankings, strict=True):
-            request = describe_search(self.inner, query, k)
+            request = describe_search(self.inner, query, k, where)
             call = Call(door="retriever", key=key_of(request), sample=0, request=request, reply=hits_json(hits))
             self.trace.cross("", [call], cached=False, seconds=seconds / len(queries))
         return rankings

@@ -1,16 +1,23 @@
 """retrieve asks the retriever in force, once or fused; distinct keeps the first of each; summaries are marked."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import pytest
 
+from dsp.catalog import function_program
 from dsp.citations import cite
-from dsp.errors import UsageError
+from dsp.errors import ReplayMiss, UnknownName, UsageError
 from dsp.fusion import rrf
+from dsp.index.filters import Where
+from dsp.record.journal import Journal
+from dsp.runner import replay, run
 from dsp.search import condense, distinct, is_nothing, retrieve, retrieve_fused
 from dsp.settings import using
 from dsp.testing import FixedRetriever
-from dsp.types import Hit, Passage
+from dsp.types import NOTHING, Example, Hit, Passage
 
 ANN = Passage(id="1", text="Ann lives in Rome.", source="a.md")
 BOB = Passage(id="2", text="Bob lives in Oslo.", source="b.md")
@@ -20,15 +27,59 @@ CAT = Passage(id="3", text="The cat sleeps.", source="c.md")
 class Counting(FixedRetriever):
     asked: tuple[int, int] = (0, 0)
 
-    def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
+    def search(self, queries: Sequence[str], k: int, *, where: Where = NOTHING) -> list[list[Hit]]:
         self.asked = (self.asked[0] + 1, k)
-        return super().search(queries, k)
+        return super().search(queries, k, where=where)
 
 
 def test_retrieve_gives_the_best_passages_first() -> None:
     with using(retriever=FixedRetriever((ANN, BOB))):
         assert retrieve("who lives in Oslo", k=2) == (BOB, ANN)
         assert retrieve("Rome", k=1) == (ANN,)
+
+
+def test_a_filter_reaches_the_retriever_once_or_fused() -> None:
+    dated = [replace(p, metadata={"year": year}) for p, year in ((ANN, 2022), (BOB, 2023), (CAT, 2023))]
+    with using(retriever=FixedRetriever(dated)):
+        assert [p.id for p in retrieve("who lives in Rome", k=2, where={"year": 2023})] == ["2", "3"]
+        assert [p.id for p in retrieve("cat", k=3, where={"year": (2022, 2024)})] == ["1"]
+        assert retrieve("cat", where={"year": 1900}) == ()
+        assert [p.id for p in retrieve_fused(["Ann", "Rome"], k=3, where={"year": 2023})] == ["2", "3"]
+        with pytest.raises(UnknownName, match="There are: id, source, year"):
+            retrieve("cat", where={"yeer": 2023})
+
+
+def test_the_filter_of_a_search_is_recorded_and_replayed(home: Path) -> None:
+    retriever = FixedRetriever([replace(ANN, metadata={"year": 1}), replace(BOB, metadata={"year": 2})])
+
+    def looking(question: str, *, year: int = 1) -> Example:
+        return Example(answer=retrieve(question, k=1, where={"year": year})[0].text)
+
+    with using(retriever=retriever, journal=Journal(home / "journal.sqlite3")) as settings:
+        assert run(looking, "who lives in Oslo").answer.startswith("Ann")
+        assert settings.journal
+        record = settings.journal.read("last")
+    assert record.crossings[0].calls[0].request["where"] == {"year": [1]}
+    assert replay(record, function_program(looking)).answer.startswith("Ann")
+    with pytest.raises(ReplayMiss, match=r"where\.year"):
+        replay(record, function_program(partial(looking, year=2)))
+
+
+@pytest.mark.parametrize("k", [0, -3])
+def test_less_than_one_passage_cannot_be_asked_for(k: int) -> None:
+    with using(retriever=FixedRetriever((ANN, BOB))):
+        with pytest.raises(UsageError, match=f"k is {k}"):
+            retrieve("Rome", k=k)
+        with pytest.raises(UsageError, match=f"k is {k}"):
+            retrieve_fused(["Rome"], k=k, depth=3)
+        with pytest.raises(UsageError, match="k is 0"):
+            retrieve_fused(["Rome"], k=1, depth=0)
+
+
+def test_k_beyond_what_there_is_gives_all_of_it() -> None:
+    with using(retriever=FixedRetriever((ANN, BOB))):
+        assert retrieve("Rome", k=10**9) == retrieve_fused(["Rome"], k=10**9) == (ANN, BOB)
+        assert len(retrieve("", k=2)) == 2
 
 
 def test_distinct_keeps_order() -> None:

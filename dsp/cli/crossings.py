@@ -55,11 +55,15 @@ def _show_search(crossing: Crossing) -> None:
     say(
         bold(f"{crossing.position + 1}. search "),
         f"“{line(str(request['query']), 200)}” ",
-        dim(f"k={request['k']} · {len(hits)} hits · {crossing.seconds:.2f} s"),
+        dim(f"k={request['k']}{_filter(request)} · {len(hits)} hits · {crossing.seconds:.2f} s"),
     )
     for hit in hits:
         passage = hit["passage"]
         say(f"     {hit['score']:.4f}  {line(passage['id'])}  {line(passage['title'], 80)}")
+
+
+def _filter(request: Mapping[str, Any]) -> str:
+    return "".join(f" · {key} = {' or '.join(map(str, v))}" for key, v in request.get("where", {}).items())
 
 
 def _show_request(crossing: Crossing) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dsp.errors import IndexCorrupt
 from dsp.index import lexical, vectors
+from dsp.index.filters import Facets
 from dsp.index.generation import Generation
 from dsp.index.protocol import passage_from, passage_json
 from dsp.index.storage import Draft
@@ -18,8 +19,11 @@ if TYPE_CHECKING:
     import numpy
     from numpy.typing import NDArray
 
+    from dsp.index.vectors import Nearest
+
     Array: TypeAlias = NDArray[Any]
     Floats: TypeAlias = NDArray[numpy.float32]
+    Mask: TypeAlias = NDArray[numpy.bool_]
 
 _PASSAGES, _OFFSETS, _PLACES, _TEXTS = "passages.jsonl", "passages.npy", "places.npy", "texts.npy"
 _INDEX, _EXACT, _SAMPLE = "vectors.faiss", "vectors.npy", "sample.npy"
@@ -36,7 +40,7 @@ class Built:
         self.name = generation.index
         self.generation = generation.name
         self.count: int = self.manifest["passages"]
-        self._seen: dict[str, Array | None] = {}
+        self._seen: dict[str, Mask | None] = {}
 
     def passage(self, position: int) -> Passage:
         """The passage at a position of the index."""
@@ -52,23 +56,32 @@ class Built:
         """For each passage the number of its document, shape (count,)."""
         return self._places[:, 0]
 
-    def seen_in(self, language: str) -> "Array | None":
+    def seen_in(self, language: str, among: "Mask | None" = None) -> "Mask | None":
         """Which passages a query of this language is answered from, shape (count,); None where that is all.
 
-        Of a work and its translations (`translation_of` in the metadata) only the one in the language of the query is.
+        Of a work and its translations (`translation_of` in the metadata) only the one in the language of the query is;
+        with `among`, of those passages.
         """
+        if among is not None:
+            return self._seen_in(language, among)
         if language not in self._seen:
-            self._seen[language] = self._seen_in(language)
+            seen = self._seen_in(language, True)
+            self._seen[language] = None if seen.all() else seen
         return self._seen[language]
 
-    def _seen_in(self, language: str) -> "Array | None":
+    def _seen_in(self, language: str, among: "Mask | bool") -> "Mask":
         import numpy as np
 
         _, works, languages = self._places.T
         known = self.manifest["languages"]
-        same = languages == (known.index(language) if language in known else -1)
-        seen: Array = same | ~np.isin(works, works[same])
-        return None if seen.all() else seen
+        same = among & (languages == (known.index(language) if language in known else -1))
+        seen: Mask = among & (same | ~np.isin(works, works[same]))
+        return seen
+
+    @cached_property
+    def facets(self) -> Facets:
+        """Which passages have which metadata; all passages are read for it."""
+        return Facets(self.passages())
 
     @cached_property
     def vectors(self) -> vectors.Vectors:
@@ -78,6 +91,16 @@ class Built:
         if (index.count, index.dimension) != (self.count, self.manifest["encoder"]["dimension"]):
             raise self._mixed(f"{index.count} vectors of {index.dimension} numbers")
         return index
+
+    def nearest(self, queries: "Floats", k: int, among: "Mask | None" = None) -> "Nearest":
+        """The k nearest passages of each query; with `among`, shape (count,), of those, and then never fewer than k.
+
+        Where the FAISS index cannot choose well enough among them, the exact vectors are compared one by one.
+        """
+        found = self.vectors.nearest(queries, k, among)
+        if among is None or not (found.positions[:, : int(among.sum())] < 0).any():
+            return found
+        return vectors.compared(self._exact, queries, k, among, far_is_large=self.manifest["metric"] == "l2")
 
     def sample_scores(self, query: "Floats") -> "Floats":
         """The scores of some vectors, evenly taken (of all where there are few): what this query's scores are like."""
@@ -98,8 +121,11 @@ class Built:
 
     def vectors_by_text(self) -> "dict[bytes, Floats]":
         """The exact vector of every encoded text, by the text's hash."""
-        rows = self._array(_EXACT) if _EXACT in self._generation else self.vectors.rows()
-        return {digest.tobytes(): row for digest, row in zip(self._array(_TEXTS), rows, strict=True)}
+        return {digest.tobytes(): row for digest, row in zip(self._array(_TEXTS), self._exact, strict=True)}
+
+    @cached_property
+    def _exact(self) -> "Floats":
+        return self._array(_EXACT) if _EXACT in self._generation else self.vectors.rows()
 
     @cached_property
     def _sample(self) -> "Floats":

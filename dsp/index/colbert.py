@@ -14,10 +14,12 @@ from typing import Any
 from urllib.parse import unquote
 
 from dsp.errors import BadResponse, LMError, ProviderTimeout, Rejected, Unavailable, UsageError
+from dsp.index.filters import Where
+from dsp.index.protocol import no_filters
 from dsp.remote.redaction import redacted, split_base_url
 from dsp.remote.retries import Attempts, Patience, TryAgain, retry_after
 from dsp.remote.transport import BoundedTransport
-from dsp.types import JSON, Hit, Passage
+from dsp.types import JSON, NOTHING, Hit, Passage
 
 PREFIX = "colbert:"
 PATIENCE = Patience(deadline=30.0, tries=4)
@@ -58,8 +60,10 @@ class ColBERTServer:
         """The address; what the server holds is not known."""
         return {"backend": "colbert", "url": self.url}
 
-    def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
-        """For each query its k best passages, best first."""
+    def search(self, queries: Sequence[str], k: int, *, where: Where = NOTHING) -> list[list[Hit]]:
+        """For each query its k best passages, best first; such a server knows no filters."""
+        if where:
+            raise no_filters(self.name)
         if k < 1:
             raise UsageError(f"a search is for at least 1 passage, not {k}")
         return [self._search(query, k) for query in queries]

@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from dsp.errors import UsageError
 from dsp.index.built import Built
 from dsp.index.encoder import Encoder
+from dsp.index.filters import Where
 from dsp.index.fusion import masked, spread, standardised
 from dsp.text.words import language
-from dsp.types import JSON, Hit, Passage
+from dsp.types import JSON, NOTHING, Hit, Passage
 
 if TYPE_CHECKING:
     import numpy
     from numpy.typing import NDArray
+
+    from dsp.index.vectors import Nearest
 
     Scores: TypeAlias = NDArray[numpy.float64]
     Floats: TypeAlias = NDArray[numpy.float32]
@@ -58,16 +61,20 @@ class IndexRetriever:
         """All passages of the index, in order; read as they are asked for."""
         return self._built.passages()
 
-    def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
+    def search(self, queries: Sequence[str], k: int, *, where: Where = NOTHING) -> list[list[Hit]]:
         """For each query its k best passages; equal scores in the order of the corpus. Safe from many threads.
 
-        A hit's score is its own; its rank also counts the spread over documents. Raises IndexCorrupt.
+        A hit's score is its own; its rank also counts the spread over documents. With `where` the search is made among
+        the passages that match, as if the index held no others: k come wherever so many match. Raises IndexCorrupt.
         """
         if k < 1:
             raise UsageError(f"k is {k}; ask for at least one passage")
         if not queries or not self._built.count:
             return [[] for _ in queries]
-        return [self._hits(scores, k) for scores in self._scores(queries, k)]
+        among = self._built.facets.matching(where) if where else None
+        if among is not None and not among.any():
+            return [[] for _ in queries]
+        return [self._hits(scores, k) for scores in self._scores(queries, k, among)]
 
     def _hits(self, scores: "Scores", k: int) -> list[Hit]:
         return [
@@ -75,16 +82,18 @@ class IndexRetriever:
             for rank, position in enumerate(spread(scores, self._built.documents, k), start=1)
         ]
 
-    def _scores(self, queries: Sequence[str], k: int) -> "list[Scores]":
+    def _scores(self, queries: Sequence[str], k: int, among: "Mask | None") -> "list[Scores]":
         """For each query a score for every passage; -inf for one that is not ranked."""
-        seen = [self._built.seen_in(language(query)) for query in queries]
+        seen = [self._built.seen_in(language(query), among) for query in queries]
         if self._mode == "lexical":
             return [masked(self._words(query), mask) for query, mask in zip(queries, seen, strict=True)]
         vectors = self._encoder.encode_queries(queries)
-        dense = self._dense(vectors, k)
+        dense = self._dense(vectors, k) if among is None else self._dense_among(vectors, k, seen)
         if self._mode == "dense":
             return [masked(scores, mask) for scores, mask in zip(dense, seen, strict=True)]
-        return [self._fused(*each) for each in zip(queries, vectors, dense, seen, strict=True)]
+        typical = seen if among is None else [self._built.seen_in(language(query)) for query in queries]
+        fused = [self._fused(*each) for each in zip(queries, vectors, dense, typical, strict=True)]
+        return [masked(scores, mask) for scores, mask in zip(fused, seen, strict=True)]
 
     def _words(self, query: str) -> "Scores":
         import numpy as np
@@ -93,11 +102,25 @@ class IndexRetriever:
         return np.where(scores > 0, scores, -np.inf)
 
     def _dense(self, vectors: "Floats", k: int) -> "list[Scores]":
+        return self._spelt_out(self._built.nearest(vectors, self._depth(self._built.count, k)))
+
+    def _dense_among(self, vectors: "Floats", k: int, seen: "Sequence[Mask | None]") -> "list[Scores]":
+        """The same, for each query among its own passages."""
+        scores: list[Scores] = []
+        for vector, mask in zip(vectors, seen, strict=True):
+            assert mask is not None  # a filter always gives one
+            scores += self._spelt_out(self._built.nearest(vector[None], self._depth(int(mask.sum()), k), mask))
+        return scores
+
+    def _depth(self, count: int, k: int) -> int:
+        """How many of so many passages get a dense score."""
+        return count if count <= _ALL else max(k, _BEST)
+
+    def _spelt_out(self, nearest: "Nearest") -> "list[Scores]":
+        """For each query a score for every passage; -inf for one that is not among the nearest."""
         import numpy as np
 
-        count = self._built.count
-        nearest = self._built.vectors.nearest(vectors, count if count <= _ALL else max(k, _BEST))
-        scores = np.full((len(vectors), count), -np.inf)
+        scores = np.full((len(nearest.scores), self._built.count), -np.inf)
         for row, (values, positions) in enumerate(zip(*nearest, strict=True)):
             found = positions >= 0
             scores[row, positions[found]] = values[found]
@@ -116,4 +139,4 @@ class IndexRetriever:
             dense = np.where(found, dense, dense[found].min(initial=typical.max()))
         words = self._built.lexical.scores(query)
         by_words = standardised(words, words if seen is None else words[seen])
-        return masked(self._weights[0] * standardised(dense, typical) + self._weights[1] * by_words, seen)
+        return self._weights[0] * standardised(dense, typical) + self._weights[1] * by_words

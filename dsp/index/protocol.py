@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from inspect import Parameter, signature
 from typing import Any, Protocol
 
-from dsp.types import JSON, Hit, Passage
+from dsp.errors import UsageError
+from dsp.index.filters import Where, where_json
+from dsp.types import JSON, NOTHING, Hit, Passage
 
 
 class Retriever(Protocol):
@@ -21,13 +24,31 @@ class Retriever(Protocol):
     def identity(self) -> Mapping[str, JSON]:
         """Index generation, mode, encoder: what tells this retriever from another."""
 
-    def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
-        """For each query its k best passages (fewer where the index holds fewer), ranks from 1."""
+    def search(self, queries: Sequence[str], k: int, *, where: Where = NOTHING) -> list[list[Hit]]:
+        """For each query its k best passages, ranks from 1; fewer where there are fewer.
+
+        `where` filters by metadata (dsp/index/filters.py); a retriever that cannot do so raises UsageError.
+        """
 
 
-def describe_search(retriever: Retriever, query: str, k: int) -> dict[str, JSON]:
+def search_where(retriever: Retriever, queries: Sequence[str], k: int, where: Where) -> list[list[Hit]]:
+    """Search with a filter that may be empty; UsageError where there is one and the retriever takes none."""
+    if not where:
+        return retriever.search(queries, k)
+    taken = signature(retriever.search).parameters.values()
+    if not any(each.name == "where" or each.kind is Parameter.VAR_KEYWORD for each in taken):
+        raise no_filters(retriever.name)
+    return retriever.search(queries, k, where=where)
+
+
+def no_filters(name: str) -> UsageError:
+    """The error of a retriever that cannot filter."""
+    return UsageError(f"{name} cannot filter by metadata; leave `where` out, or search an index of your own documents")
+
+
+def describe_search(retriever: Retriever, query: str, k: int, where: Where = NOTHING) -> dict[str, JSON]:
     """The JSON form of one search of this retriever: equal means interchangeable."""
-    return {"retriever": dict(retriever.identity), "query": query, "k": k}
+    return {"retriever": dict(retriever.identity), "query": query, "k": k, **where_json(where)}
 
 
 def hits_json(hits: Sequence[Hit]) -> dict[str, JSON]:

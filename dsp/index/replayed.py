@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from dsp.index.filters import Where
 from dsp.index.protocol import describe_search, hits_from
 from dsp.record.journal import RunRecord
 from dsp.record.recording import Recording
-from dsp.types import JSON, Hit
+from dsp.types import JSON, NOTHING, Hit
 
 
 class ReplayedRetriever:
@@ -31,6 +32,7 @@ class ReplayedRetriever:
         """The identity of the recorded retriever."""
         return cast("Mapping[str, JSON]", self._about["identity"])
 
-    def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
+    def search(self, queries: Sequence[str], k: int, *, where: Where = NOTHING) -> list[list[Hit]]:
         """The recorded rankings."""
-        return [hits_from(self._recording.take(describe_search(self, query, k)).call.reply) for query in queries]
+        asked = [describe_search(self, query, k, where) for query in queries]
+        return [hits_from(self._recording.take(request).call.reply) for request in asked]

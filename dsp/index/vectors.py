@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     Floats: TypeAlias = NDArray[numpy.float32]
     Ids: TypeAlias = NDArray[numpy.int64]
+    Mask: TypeAlias = NDArray[numpy.bool_]
 
 # FAISS counts the tables it derives too, so a limit at the size of the file refuses honest indexes.
 _SMALLEST_LIMIT = 64 * 2**20
@@ -46,10 +47,12 @@ class Vectors:
         self.dimension: int = index.d
         self._far_is_large = index.metric_type == _faiss().METRIC_L2
 
-    def nearest(self, queries: "Floats", k: int) -> Nearest:
+    def nearest(self, queries: "Floats", k: int, among: "Mask | None" = None) -> Nearest:
         """The k best vectors for each query, equal scores in the order of the index.
 
-        Raises IndexCorrupt where FAISS answers with a position that does not exist or a score that is no number.
+        With `among`, of shape (count,), only those; an index that cannot choose, or that goes from neighbour to
+        neighbour, then finds fewer than there are. Raises IndexCorrupt where FAISS answers with a position that does
+        not exist or a score that is no number.
         """
         import numpy as np
 
@@ -60,7 +63,10 @@ class Vectors:
             raise DSPError(
                 f"the encoder gives {queries.shape[1]} numbers, the index holds {self.dimension}; rebuild it"
             )
-        scores, positions = self._index.search(np.ascontiguousarray(queries, np.float32), k)
+        chosen = None if among is None else _choosing(self._index, among)
+        if among is not None and chosen is None:
+            return Nearest(np.full((len(queries), k), -np.inf, np.float32), np.full((len(queries), k), -1, np.int64))
+        scores, positions = self._index.search(np.ascontiguousarray(queries, np.float32), k, params=chosen)
         return _checked(-scores if self._far_is_large else scores, positions, self.count)
 
     def rows(self) -> "Floats":
@@ -107,6 +113,17 @@ def read(source: Callable[[int], bytes], size: int) -> Vectors:
         raise IndexCorrupt(f"FAISS does not read the index: {_reason(error)}; build it again") from error
 
 
+def compared(rows: "Floats", queries: "Floats", k: int, among: "Mask", *, far_is_large: bool) -> Nearest:
+    """The k best of some vectors for each query, found without an index: `rows` are all vectors as they were given."""
+    import numpy as np
+
+    positions = np.flatnonzero(among)
+    some = rows[positions]
+    scores = -((some[None] - queries[:, None]) ** 2).sum(axis=2) if far_is_large else queries @ some.T
+    order = np.lexsort((np.broadcast_to(positions, scores.shape), -scores), axis=1)[:, :k]
+    return Nearest(np.take_along_axis(scores, order, 1), positions[order])
+
+
 def is_exact(factory: str) -> bool:
     """Whether an index of this factory string keeps its vectors as they were given."""
     return factory == "Flat"
@@ -130,6 +147,33 @@ def _search_widely(index: Any) -> None:
         ivf.nprobe = min(ivf.nlist, max(8, ivf.nlist // 8))
     if isinstance(index, faiss.IndexHNSW):
         index.hnsw.efSearch = 64
+
+
+def _choosing(index: Any, among: "Mask") -> Any:
+    """The parameters of a search among some vectors; None for a kind of index that FAISS cannot search so."""
+    import numpy as np
+
+    faiss = _faiss()
+    chosen = faiss.IDSelectorBitmap(np.packbits(among, bitorder="little"))
+
+    def parameters(index: Any) -> Any:
+        if isinstance(index, faiss.IndexPreTransform):
+            inner = parameters(faiss.downcast_index(index.index))
+            return inner and faiss.SearchParametersPreTransform(index_params=inner)
+        if isinstance(index, faiss.IndexIDMap):
+            return parameters(faiss.downcast_index(index.index))
+        if isinstance(index, faiss.IndexRefine):
+            inner = parameters(faiss.downcast_index(index.base_index))
+            return inner and faiss.IndexRefineSearchParameters(base_index_params=inner, k_factor=index.k_factor)
+        if isinstance(index, faiss.IndexIVF):
+            return faiss.SearchParametersIVF(sel=chosen, nprobe=index.nlist)
+        if isinstance(index, faiss.IndexHNSW):
+            return faiss.SearchParametersHNSW(sel=chosen, efSearch=index.hnsw.efSearch)
+        if isinstance(index, faiss.IndexFlat | faiss.IndexScalarQuantizer):
+            return faiss.SearchParameters(sel=chosen)
+        return None
+
+    return parameters(faiss.downcast_index(index))
 
 
 def _reason(error: BaseException) -> str:

@@ -96,7 +96,7 @@ class Lying:
     def __init__(self, scores: list[float], positions: list[int]) -> None:
         self.answer = np.array([scores], np.float32), np.array([positions], np.int64)
 
-    def search(self, queries: Any, k: int) -> Any:
+    def search(self, queries: Any, k: int, params: None) -> Any:
         return self.answer
 
 
