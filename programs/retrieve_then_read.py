@@ -4,7 +4,7 @@ Source: the baseline of Khattab et al. 2022 (arXiv 2212.14024, §3.4).
 Cost: 1 LM call, 1 completion, 1 retrieval; a question that is not in English takes one LM call and one completion more.
 """
 
-from dsp import Demos, Example, Passage, Template, fields, focus, generate, language, phrase, retrieve
+from dsp import Demos, Example, Template, fields, focus, generate, language, phrase, retrieve
 
 ENGLISH = Template(
     "Translate each question into English.",
@@ -32,29 +32,22 @@ INVENTED = Demos(
         "answer": (
             Example(
                 context=[
-                    Passage(
-                        id="film",
-                        title="Harbour Lights",
-                        text="Harbour Lights is a film directed by Mira Olsen. It opened in Bergen in March 1998.",
-                    )
+                    "Harbour Lights | Harbour Lights is a film directed by Mira Olsen. "
+                    "It opened in Bergen in March 1998."
                 ],
                 question="Who directed the film that opened in Bergen in 1998?",
                 answer="Mira Olsen",
             ),
             Example(
                 context=[
-                    Passage(
-                        id="kestrel", title="Kestrel", text="The Kestrel weighs 9.2 kg and was first sold in 2004."
-                    ),
-                    Passage(id="heron", title="Heron", text="The Heron, sold since 2001, weighs 11 kg."),
+                    "Kestrel | The Kestrel weighs 9.2 kg and was first sold in 2004.",
+                    "Heron | The Heron, sold since 2001, weighs 11 kg.",
                 ],
                 question="Which is heavier, the Kestrel or the Heron?",
                 answer="Heron",
             ),
             Example(
-                context=[
-                    Passage(id="bridge", title="青石桥", text="青石桥建于 1632 年，全长 48 米，由石匠林远主持修建。")
-                ],
+                context=["青石桥 | 青石桥建于 1632 年，全长 48 米，由石匠林远主持修建。"],
                 question="青石桥全长多少米？",
                 answer="48 米",
             ),

@@ -19,10 +19,11 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 RAW = Example(question="Who painted the ceiling?", answers=("Ida Holm",))
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "conversational": {"history": "Who is Ann?\nAnn is an engineer."},
+    "retrieve_then_read+chinese": {"question": "安设计的桥建于哪一年？"},
     "self_ask": {},
     "self_ask+refined": {"refined": True},
 }
-"""Parameters that show more of a program than its defaults do."""
+"""Parameters, or a question, that show more of a program than the usual ones do."""
 
 
 def prompts() -> dict[str, str]:
@@ -36,10 +37,12 @@ def prompts() -> dict[str, str]:
 
 def _stages(name: str, parameters: Mapping[str, Any]) -> dict[str, str]:
     program, lm = load_program(name), ScriptedLM(Speaker())
+    question = parameters.get("question", QUESTION)
+    parameters = {key: value for key, value in parameters.items() if key != "question"}
     own = program.parameters["demos"].default
     demos = Demos(raw=(RAW,), worked=_worked(name, parameters)) if own == NO_DEMOS else own
     with using(lm=lm, retriever=FixedRetriever(PASSAGES)):
-        run(program, QUESTION, demos=demos, **parameters)
+        run(program, question, demos=demos, **parameters)
     first: dict[str, str] = {}
     for request in lm.requests:
         first.setdefault(request.stage, request.prompt)
