@@ -1,28 +1,66 @@
-"""Multi-hop: search, read, write the next query, search again; then answer.
+"""Multi-hop: search, read, note what is known, write the next query, search again; then answer.
 
-Source: Khattab et al. 2022 (arXiv 2212.14024, §2.3, the paper's first multi-hop form).
-Cost: hops + 1 LM calls, as many completions, `hops` retrievals.
+Source: Khattab et al. 2022 (arXiv 2212.14024, §2.3, the paper's first multi-hop form). The first query is the question
+itself, and the note is what the paper's later forms carry from hop to hop: small models then name what to search for.
+Cost: hops LM calls, as many completions, hops * (hops + 1) // 2 retrievals (one for equal queries).
 """
 
-from dsp import NO_DEMOS, Demos, Example, Template, distinct, fields, generate, retrieve
+from dsp import Demos, Example, Field, Template, fields, focus, generate, phrase, retrieve_fused
+
+KNOWN = Field(name="known", label="Known:", desc="what the context tells about the question")
 
 HOP = Template(
-    "Write a simple search query that will help answer a complex question.",
-    inputs=(fields.context(), fields.question()),
-    outputs=(fields.query(),),
+    "Say what the context tells about the question, and search for the next thing that is needed to answer it.",
+    inputs=(fields.context(bare=True), fields.question()),
+    outputs=(KNOWN, fields.query(label="Search for:")),
+    compact=True,
 )
 
 QA = Template(
-    "Answer questions with short factoid answers.",
-    inputs=(fields.context(), fields.question()),
+    "Answer each question with a short phrase copied from its context.",
+    inputs=(fields.context(bare=True), fields.question(), KNOWN),
     outputs=(fields.answer(),),
+    compact=True,
+)
+
+# Shown where the user gives no demonstrations of their own: invented facts, so that none of them can be an answer.
+FILM = Example(
+    context=["Harbour Lights | Harbour Lights is a film of 1998. It was directed by Mira Olsen."],
+    question="Where was the director of the film Harbour Lights born?",
+    known="Harbour Lights was directed by Mira Olsen.",
+    query="Mira Olsen birthplace",
+)
+BRIDGE = Example(
+    context=["Qingshi Bridge | The Qingshi Bridge was built in 1632 by the mason Lin Yuan."],
+    question="修建青石桥的石匠是哪里人？",
+    known="The Qingshi Bridge (青石桥) was built by the mason Lin Yuan.",
+    query="mason Lin Yuan 石匠林远 place of birth",
+)
+HERON = Example(
+    context=["Heron | The Heron, sold since 2001, weighs 11 kg."],
+    question="Which is heavier, the Kestrel or the Heron?",
+    known="The Heron weighs 11 kg.",
+    query="Kestrel weight",
+)
+INVENTED = Demos(
+    worked={
+        "hop": (FILM, BRIDGE, HERON),
+        "answer": (
+            FILM.but(context=[*FILM.context, "Mira Olsen | She is a director. She was born in Ribe."], answer="Ribe"),
+            HERON.but(context=["Kestrel | The Kestrel weighs 9.2 kg.", *HERON.context], answer="Heron"),
+            BRIDGE.but(context=[*BRIDGE.context, "林远 | 石匠林远是徽州人，生于 1590 年。"], answer="徽州"),
+        ),
+    }
 )
 
 
-def multihop(question: str, *, demos: Demos = NO_DEMOS, hops: int = 2, k: int = 3) -> Example:
-    """Answer from what `hops` searches find, each with a query written after reading what the last one found."""
-    x = Example(question=question, context=(), demos=demos)
-    for _ in range(hops):
-        step = generate(HOP, x, stage="hop")
-        x = x.but(context=distinct(x.context + retrieve(step.query, k=k)))
-    return generate(QA, x, stage="answer")
+def multihop(question: str, *, demos: Demos = INVENTED, hops: int = 2, k: int = 16, tokens: int = 300) -> Example:
+    """Answer from what `hops` searches find, each with a query written after reading what the ones before found."""
+    x, queries = Example(question=question, known="", demos=demos), [question]
+    for hop in range(hops):
+        if hop:
+            x = generate(HOP, x, stage="hop", max_tokens=80)
+            queries.append(x.query)
+        x = x.but(context=focus(retrieve_fused(queries, k=k), " ".join(queries), tokens=tokens))
+    x = generate(QA, x, stage="answer", max_tokens=40)
+    return x.but(answer=phrase(x.answer, question))

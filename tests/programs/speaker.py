@@ -24,6 +24,7 @@ SCRIPT: Script = {
     "rationale": lambda i: f"Ann designed the bridge of Odense, thought {i}.",
     "answer": lambda i: "1901" if i % 3 == 1 else "1858",
     "query": lambda i: f"bridge of Odense {i}",
+    "known": lambda i: f"Ann designed the bridge of Odense ({i}).",
     "summary": lambda i: f"Ann designed the bridge of Odense ({i}).",
     "draft": lambda i: f"The bridge was built long ago, perhaps in 18{i}0.",
     "thought": lambda i: f"Ann designed bridge number {i}.",
