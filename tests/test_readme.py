@@ -42,6 +42,14 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opener, "connect", scripted_lm)
 
 
+def test_the_program_of_the_readme_is_the_one_on_the_shelf() -> None:
+    found = re.search(r"```python\n(def multihop.*?)```", README, re.DOTALL)
+    shelf = (Path(__file__).parents[1] / "programs" / "multihop.py").read_text(encoding="utf-8")
+    assert found is not None
+    body = [line for line in shelf[shelf.index("def multihop(") :].splitlines() if '"""' not in line]
+    assert found.group(1).splitlines() == body
+
+
 @pytest.mark.usefixtures("scripted", "digest_home")
 def test_the_python_of_the_readme_prints_a_cited_answer() -> None:
     printed = run_readme()
