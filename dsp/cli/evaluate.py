@@ -75,6 +75,12 @@ def evaluate(
         typer.Option("--fail-under", metavar="METRIC=X", help="Exit with 1 where a program scores less; repeatable."),
     ] = None,
     html: Annotated[str | None, typer.Option("--html", metavar="FILE", help="Write the report as a page.")] = None,
+    markdown: Annotated[
+        str | None, typer.Option("--markdown", metavar="FILE", help="Write the report as Markdown.")
+    ] = None,
+    junit: Annotated[
+        str | None, typer.Option("--junit", metavar="FILE", help="Write thresholds and questions as JUnit XML.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be run, and run nothing.")] = False,
     list_metrics: Annotated[bool, typer.Option("--list-metrics", help="List the metrics and stop.")] = False,
     json: JsonFlag = False,
@@ -129,12 +135,12 @@ def evaluate(
         contest.show_plan(experiment, folder, budget, json=json, fresh=fresh)
         return
     if json:
-        print_document(report)
+        print_document(scores.document(report, folder, budget.price))
     else:
-        scores.show_report(report, folder)
-        scores.show_spent(budget)
-    if html is not None:
-        scores.write_page(report, folder, Path(html).expanduser())
+        scores.show_report(report, folder, budget.price)
+        scores.show_spent(budget.spent)
+    files = {"html": html, "markdown": markdown, "junit": junit}
+    scores.write_files(report, folder, files, thresholds, budget.price)
     require_scores(report, thresholds)
     require_all_asked(report, budget)
     require_all_answered(report)

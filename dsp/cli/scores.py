@@ -1,4 +1,4 @@
-"""How the report of an evaluation is shown on a terminal."""
+"""How the report of an evaluation is shown on a terminal, and written to files."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,58 +8,45 @@ from dsp.cli.scoreboard import spending
 from dsp.cli.terminal import bold, columns, dim, line, note, say
 
 if TYPE_CHECKING:
-    from dsp.evaluation.budget import Budget
+    from dsp.evaluation.budget import Price, Spent
     from dsp.evaluation.folder import RunFolder
 
 _MOST_FLIPPED = 10
 
 
-def show_report(report: Mapping[str, Any], folder: "RunFolder") -> None:
-    """Scores, differences to the baseline, flipped questions, where errors come from, what it cost."""
-    say(bold(f"{line(report['benchmark'])} · {line(report['split'])} · {report['questions']} questions"))
-    say(dim(f"LM {_name(report['lm'])} · index {_name(report['retriever'])} · seed {report['seed']}"), "\n")
-    _table([["", *_names(report)], *_score_rows(report)])
-    for program in report["programs"]:
-        if program["not_asked"]:
-            say(f"  {line(program['program'])}: {program['not_asked']} of {report['questions']} questions not asked")
-        if program["withheld"]:
-            say(f"  {line(program['program'])}: no score, since {program['withheld']}")
+def show_report(report: Mapping[str, Any], folder: "RunFolder", price: "Price | None" = None) -> None:
+    """Scores, differences to the baseline, where errors come from, what it took, confidences, flipped questions."""
+    from dsp.evaluation import shown
+    from dsp.evaluation.frontier import frontier
+
+    timings = folder.timings()
+    say(bold(f"{line(report['benchmark'])} · {line(report['split'])}"))
+    say(dim(line(shown.about(report))), "\n")
+    _table(shown.score_rows(report))
+    for remark in shown.remarks(report):
+        say(f"  {line(remark)}")
     show_comparisons(report["comparisons"])
-    say("\n", bold("Where the answers went"))
-    _table([["", *_names(report)], *_outcome_rows(report)])
-    _show_types(report)
-    say("\n", bold("Cost"))
-    _table([["", *_names(report)], *_cost_rows(report), *_seconds_rows(report, folder.timings())])
+    _titled("Where the answers went", shown.outcome_rows(report))
+    _titled(f"{line(report['primary'])} by type of question", shown.type_rows(report))
+    points = frontier(report, timings, price)
+    _titled("What a question takes", shown.frontier_rows(points, report["primary"]) if points else [])
+    _titled("Cost of all questions", shown.cost_rows(report, timings))
+    _titled("Do confidences mean what they say?", shown.calibration_rows(report))
     show_flipped(report["flipped"], report["primary"])
     say("\n", dim(f"Everything is in {line(str(folder.path))}"))
 
 
-def show_spent(budget: "Budget") -> None:
+def show_spent(spent: "Spent") -> None:
     """What all sessions of the run have asked of the LM; recorded replies cost nothing."""
-    spent = budget.spent
     say(dim(f"Asked of the LM: {spent.requests:,} requests, {spending(spent)} (replies from the record are free)"))
 
 
 def show_comparisons(comparisons: Sequence[Mapping[str, Any]]) -> None:
     """Paired differences to a baseline."""
-    if not comparisons:
-        return
-    say("\n", bold(f"Difference to {line(comparisons[0]['baseline'])}"), dim(" (paired; 95 % interval)"))
-    head = ["program", "metric", "difference", "interval", "better/worse", "pairs", "p", "verdict"]
-    rows = [
-        [
-            c["program"],
-            c["metric"],
-            f"{c['difference']:+.3f}",
-            f"{c['low']:+.3f} … {c['high']:+.3f}",
-            f"{c['better']}/{c['worse']}",
-            str(c["pairs"]),
-            _p(c),
-            c["verdict"],
-        ]
-        for c in comparisons
-    ]
-    _table([head, *rows])
+    from dsp.evaluation.shown import comparison_rows
+
+    if comparisons:
+        _titled(f"Difference to {line(comparisons[0]['baseline'])} (paired)", comparison_rows(comparisons))
 
 
 def show_flipped(rows: Sequence[Mapping[str, Any]], metric: str) -> None:
@@ -89,77 +76,52 @@ def show_metrics(*, json: bool) -> None:
     _table([[m.name, f"v{m.version}", m.conforms] for m in found])
 
 
-def write_page(report: Mapping[str, Any], folder: "RunFolder", path: Path) -> None:
-    """Write the report as one page that needs nothing else."""
-    from dsp.cli.terminal import without_key
-    from dsp.evaluation.folder import write_text
+def document(report: Mapping[str, Any], folder: "RunFolder", price: "Price | None" = None) -> dict[str, Any]:
+    """The report as `--json` prints it: with seconds, the frontier, and what all sessions have spent."""
+    from dsp.evaluation.frontier import frontier
+
+    timings = folder.timings()
+    points = [point.json() for point in frontier(report, timings, price)]
+    return {**report, "timings": timings, "frontier": points, "spent": folder.spent().json()}
+
+
+def write_files(
+    report: Mapping[str, Any],
+    folder: "RunFolder",
+    files: Mapping[str, str | None],
+    thresholds: Mapping[str, float],
+    price: "Price | None" = None,
+) -> None:
+    """Write the report as a page (`html`), as `markdown`, as `junit`: those of them for which a file is named."""
+    from dsp.evaluation.junit import junit
+    from dsp.evaluation.markdown import markdown
     from dsp.evaluation.page import page
 
-    write_text(path, without_key(page(report, folder.name)))
+    timings = folder.timings()
+    for kind, file in files.items():
+        if file is None:
+            continue
+        if kind == "html":
+            _write(file, page(report, folder.name, timings, price))
+        elif kind == "markdown":
+            _write(file, markdown(report, folder.name, timings, price))
+        else:
+            _write(file, junit(report, folder.outcomes(), folder.header()["questions"], thresholds))
+
+
+def _write(file: str, text: str) -> None:
+    from dsp.cli.terminal import without_key
+    from dsp.evaluation.folder import write_text
+
+    path = Path(file).expanduser()
+    write_text(path, without_key(text))
     note(f"Wrote {line(str(path))}.")
 
 
-def _names(report: Mapping[str, Any]) -> list[str]:
-    return [program["program"] for program in report["programs"]]
-
-
-def _score_rows(report: Mapping[str, Any]) -> list[list[str]]:
-    names = sorted(report["metrics"], key=lambda name: (name != report["primary"], name))
-    return [[name, *(_score(program["scores"].get(name)) for program in report["programs"])] for name in names]
-
-
-def _outcome_rows(report: Mapping[str, Any]) -> list[list[str]]:
-    kinds = list(report["programs"][0]["outcomes"])
-    rows = [[kind, *(str(program["outcomes"][kind]) for program in report["programs"])] for kind in kinds]
-    hops = max(len(program["reach"]) for program in report["programs"])
-    for hop in range(hops):
-        shares = [program["reach"][hop : hop + 1] for program in report["programs"]]
-        rows.append([f"gold found by hop {hop + 1}", *(f"{share[0]:.3f}" if share else "–" for share in shares)])
-    return [*rows, ["with a perfect reader", *(_share(program["ceiling"]) for program in report["programs"])]]
-
-
-def _show_types(report: Mapping[str, Any]) -> None:
-    kinds = sorted({kind for program in report["programs"] for kind in program["types"]})
-    if len(kinds) < 2:
-        return
-    say("\n", bold(f"{line(report['primary'])} by type of question"))
-    found = [program["types"] for program in report["programs"]]
-    rows = [
-        [kind, *(f"{t[kind]['mean']:.3f} of {t[kind]['judged']}" if kind in t else "–" for t in found)]
-        for kind in kinds
-    ]
-    _table([["", *_names(report)], *rows])
-
-
-def _cost_rows(report: Mapping[str, Any]) -> list[list[str]]:
-    names = list(report["programs"][0]["cost"])
-    return [[name.replace("_", " "), *(f"{p['cost'][name]:,}" for p in report["programs"])] for name in names]
-
-
-def _seconds_rows(report: Mapping[str, Any], timings: Mapping[str, Any]) -> list[list[str]]:
-    """Seconds of a question, as they were when it was answered."""
-    found = [timings.get(name) for name in _names(report)]
-    return [
-        [f"seconds, {part}", *(f"{row[part]:.2f}" if row else "–" for row in found)]
-        for part in ("median", "p95")
-        if any(found)
-    ]
-
-
-def _score(score: Mapping[str, Any] | None) -> str:
-    return f"{score['mean']:.3f} [{score['low']:.3f}, {score['high']:.3f}]" if score else "–"
-
-
-def _share(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
-
-
-def _p(comparison: Mapping[str, Any]) -> str:
-    return f"{comparison['corrected']:.2g} ({comparison['test']})"
-
-
-def _name(door: Mapping[str, Any] | None) -> str:
-    return line(door["name"]) if door else "none"
+def _titled(title: str, rows: Sequence[Sequence[str]]) -> None:
+    if rows:
+        say("\n", bold(title))
+        _table(rows)
 
 
 def _table(rows: Sequence[Sequence[str]]) -> None:

@@ -94,7 +94,7 @@ class Budget:
         """Set the limits; nothing is spent yet."""
         self.spent = Spent()
         self.exhausted = False
-        self._tokens, self._usd, self._price = tokens, usd, price
+        self._tokens, self._usd, self.price = tokens, usd, price
         self._keep: Callable[[Spent], None] = lambda spent: None
         self._held: list[Spent] = []
         self._lock = threading.Lock()
@@ -109,13 +109,13 @@ class Budget:
 
         Tokens that were spent when their price was not known are charged now.
         """
-        if self._price is not None and spent.usd is None:
-            spent = replace(spent, usd=self._price.of(spent.prompt_tokens, spent.completion_tokens))
+        if self.price is not None and spent.usd is None:
+            spent = replace(spent, usd=self.price.of(spent.prompt_tokens, spent.completion_tokens))
         self.spent, self._keep = spent, keep
 
     def cost(self, prompt_tokens: int, completion_tokens: int) -> Spent:
         """One request with so many tokens."""
-        usd = None if self._price is None else self._price.of(prompt_tokens, completion_tokens)
+        usd = None if self.price is None else self.price.of(prompt_tokens, completion_tokens)
         return Spent(requests=1, prompt_tokens=prompt_tokens, completion_tokens=completion_tokens, usd=usd)
 
     def hold(self, most: Spent) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from dsp.errors import UsageError
 from dsp.evaluation.metrics import find_metric
@@ -11,14 +11,16 @@ from dsp.evaluation.statistics import holm, mcnemar, paired_bootstrap, permutati
 from dsp.types import JSON
 
 ALPHA = 0.05
+Test: TypeAlias = Literal["McNemar", "permutation", "permutation of conversations"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
     """A program against another on the questions that both answered; `difference` is program minus baseline.
 
-    `p` is of the exact McNemar test for scores of 0 and 1 and of the paired permutation test for others; `corrected`
-    is p after Holm's correction for several programs. `better` and `worse` count questions.
+    `p` is of the exact McNemar test for scores of 0 and 1 and of the paired permutation test for others; where there
+    are conversations, of the permutation test that swaps whole ones. `corrected` is p after Holm's correction for
+    several programs. `better` and `worse` count questions.
     """
 
     program: str
@@ -30,7 +32,7 @@ class Comparison:
     high: float
     better: int
     worse: int
-    test: Literal["McNemar", "permutation"]
+    test: Test
     p: float
     corrected: float
 
@@ -51,7 +53,7 @@ def compare(
 ) -> Comparison | None:
     """The first against the second, its baseline, by question id; None where they share no scored question.
 
-    Conversations are drawn whole for the interval.
+    Conversations are drawn and swapped whole, for their turns are no independent questions.
     """
     both = [question for question in first if _scored(first, question, metric) and _scored(second, question, metric)]
     if not both:
@@ -60,8 +62,7 @@ def compare(
     theirs = [second[question].scores[metric] or 0.0 for question in both]
     talks = conversations([first[question] for question in both])
     interval = paired_bootstrap(mine, theirs, groups=talks)
-    binary = find_metric(metric).binary
-    p = mcnemar(mine, theirs).p if binary else permutation_test(mine, theirs)
+    test, p = _tested(mine, theirs, find_metric(metric).binary, talks)
     sign = 1 if find_metric(metric).better == "higher" else -1
     gains = [sign * (one - other) for one, other in zip(mine, theirs, strict=True)]
     return Comparison(
@@ -74,10 +75,18 @@ def compare(
         high=interval.high,
         better=sum(gain > 0 for gain in gains),
         worse=sum(gain < 0 for gain in gains),
-        test="McNemar" if binary else "permutation",
+        test=test,
         p=p,
         corrected=p,
     )
+
+
+def _tested(
+    mine: Sequence[float], theirs: Sequence[float], binary: bool, talks: Sequence[str] | None
+) -> tuple[Test, float]:
+    if talks is not None:
+        return "permutation of conversations", permutation_test(mine, theirs, groups=talks)
+    return ("McNemar", mcnemar(mine, theirs).p) if binary else ("permutation", permutation_test(mine, theirs))
 
 
 def corrected(comparisons: Sequence[Comparison]) -> list[Comparison]:
@@ -99,6 +108,17 @@ def against_baseline(
         ]
         found += corrected([one for one in row if one is not None])
     return found
+
+
+def all_pairs(programs: Mapping[str, Mapping[str, Outcome]], metric: str) -> list[Comparison]:
+    """Every program against every earlier one by one metric, corrected for all of them."""
+    names = list(programs)
+    found = [
+        compare(programs[name], programs[before], metric, names=(name, before))
+        for place, name in enumerate(names)
+        for before in names[:place]
+    ]
+    return corrected([one for one in found if one is not None])
 
 
 def flipped(

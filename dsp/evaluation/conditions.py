@@ -25,16 +25,21 @@ def parsed_thresholds(texts: Iterable[str]) -> dict[str, float]:
 
 def require_scores(report: Mapping[str, Any], thresholds: Mapping[str, float]) -> None:
     """ConditionFailed where a program misses a threshold, or has no score that could reach it."""
-    lacking = []
-    for program in report["programs"]:
-        for name, least in thresholds.items():
-            score = program["scores"].get(name)
-            if score is None:
-                lacking.append(f"{program['program']} has no {name}{_why(program)}")
-            elif _misses(name, score["mean"], least):
-                lacking.append(f"{program['program']} has {name} {score['mean']:.4f}, demanded is {least:g}")
+    lacking = [said for program in report["programs"] for said in missed(program, thresholds).values()]
     if lacking:
         raise ConditionFailed(f"--fail-under: {'; '.join(lacking)}")
+
+
+def missed(program: Mapping[str, Any], thresholds: Mapping[str, float]) -> dict[str, str]:
+    """For each threshold that a program misses what is to be said of it."""
+    lacking = {}
+    for name, least in thresholds.items():
+        score = program["scores"].get(name)
+        if score is None:
+            lacking[name] = f"{program['program']} has no {name}{_why(program)}"
+        elif _misses(name, score["mean"], least):
+            lacking[name] = f"{program['program']} has {name} {score['mean']:.4f}, demanded is {least:g}"
+    return lacking
 
 
 def require_all_asked(report: Mapping[str, Any], budget: Budget) -> None:

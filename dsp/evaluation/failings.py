@@ -63,6 +63,20 @@ def reach_by_hop(outcomes: Iterable[Outcome]) -> list[float]:
     return [sum(row[min(hop, len(row) - 1)] for row in rows) / len(rows) for hop in range(hops)]
 
 
+def missed_by_hop(outcomes: Sequence[Outcome], primary: str) -> list[int]:
+    """Of the questions whose gold passages were not all retrieved: from which hop on nothing more of them was found.
+
+    As many numbers as there are hops, and one more: those of which the last hop still found something.
+    """
+    rows = [o.reach for o in outcomes if o.reach and failing(o, primary) == "not retrieved"]
+    counts = [0] * (max(map(len, rows)) + 1) if rows else []
+    for row in rows:
+        gains = [hop for hop, share in enumerate(row) if share > (row[hop - 1] if hop else 0.0)]
+        stalled = gains[-1] + 1 if gains else 0
+        counts[-1 if stalled == len(row) else stalled] += 1
+    return counts
+
+
 def _is_right(metric: str, score: float) -> bool:
     return score <= 0 if find_metric(metric).better == "lower" else score >= 1
 

@@ -1,5 +1,6 @@
 """What became of one question: the answer with its scores, what was found and read on the way, what it cost."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -9,6 +10,7 @@ from dsp.errors import UsageError
 from dsp.evaluation.benchmark import document_id
 from dsp.evaluation.metrics import Metric
 from dsp.index.protocol import hits_from
+from dsp.lm.protocol import completion_from
 from dsp.record.calls import Crossing
 from dsp.runner import Prediction
 from dsp.text.matching import held_by
@@ -34,7 +36,8 @@ class Outcome:
     """One question answered by one program, or failed, in which case `error` says how and there are no scores.
 
     `reach` is the share of the gold passages retrieved after each hop, `read` that in the final context; where a set
-    names no gold passages, 1 where a passage holds a gold answer. `calls` are the keys of the journal.
+    names no gold passages, 1 where a passage holds a gold answer. `confidence` is that of the answer (see
+    `confidence_of`), `recorded` counts the requests to the LM that the journal answered. `calls` are its keys.
     """
 
     program: str
@@ -51,6 +54,8 @@ class Outcome:
     ranking: tuple[str, ...] = ()
     cost: Cost = Cost()
     seconds: float = 0.0
+    confidence: float | None = None
+    recorded: int = 0
     run: str = ""
     calls: tuple[str, ...] = ()
     error: str = ""
@@ -101,6 +106,8 @@ def answered(program: str, question: Example, prediction: Prediction, metrics: S
         ranking=tuple(ranking),
         cost=_cost(prediction.crossings),
         seconds=prediction.seconds,
+        confidence=confidence_of(prediction),
+        recorded=sum(crossing.cached for crossing in prediction.crossings if crossing.door == "lm"),
         run=prediction.run,
         calls=tuple(call.key for crossing in prediction.crossings for call in crossing.calls),
     )
@@ -110,6 +117,18 @@ def failure(program: str, question: Example, error: BaseException) -> Outcome:
     """The outcome of a question that gave no answer."""
     message = " ".join(str(error).split())[:_LONGEST].encode("utf-8", "replace").decode()
     return Outcome(**_about(program, question), error=type(error).__name__, message=message)
+
+
+def confidence_of(prediction: Prediction) -> float | None:
+    """How sure the program was, from 0 to 1: its own `confidence` (a share of votes), or else the mean probability
+    of the tokens of its last completion; None where there is neither.
+    """
+    own = prediction.example.get("confidence")
+    if isinstance(own, int | float) and not isinstance(own, bool) and 0 <= own <= 1:
+        return round(float(own), 4)
+    replies: list[Any] = [crossing.calls[0].reply for crossing in prediction.crossings if crossing.door == "lm"]
+    mean = completion_from(replies[-1]).mean_logprob if replies else None
+    return None if mean is None else round(min(1.0, math.exp(mean)), 4)
 
 
 def conversations(outcomes: Sequence[Outcome]) -> list[str] | None:

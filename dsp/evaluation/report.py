@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dsp.errors import IntegrityError
-from dsp.evaluation.comparison import against_baseline, flipped
-from dsp.evaluation.failings import ceiling, failings, reach_by_hop
+from dsp.evaluation.calibration import calibration
+from dsp.evaluation.comparison import against_baseline, all_pairs, flipped
+from dsp.evaluation.failings import ceiling, failings, missed_by_hop, reach_by_hop
 from dsp.evaluation.outcome import Cost, Outcome, conversations
 from dsp.evaluation.statistics import bootstrap
 from dsp.types import JSON
@@ -53,6 +54,7 @@ def report(
             }
             for name, rows in programs.items()
         ],
+        "pairs": [c.json() for c in all_pairs(shown, primary)],
         "comparisons": [c.json() for c in against_baseline(shown, baseline, metrics)] if compared else [],
         "flipped": [
             row
@@ -95,12 +97,18 @@ def withheld(outcomes: Sequence[Outcome], max_failed: float) -> str:
 
 
 def timings(header: Mapping[str, Any], outcomes: Outcomes) -> dict[str, JSON]:
-    """Seconds for each program; kept apart from the report, since no two runs take equally long."""
+    """Seconds for each program, of the questions that the journal did not answer.
+
+    They are kept apart from the report, since no two runs take equally long.
+    """
     found: dict[str, JSON] = {}
     for name, rows in by_program(header, outcomes, partial=True).items():
-        seconds = sorted(outcome.seconds for outcome in rows.values() if not outcome.failed)
+        good = [outcome for outcome in rows.values() if not outcome.failed]
+        asked = [outcome for outcome in good if not outcome.recorded] or good
+        seconds = sorted(outcome.seconds for outcome in asked)
         if seconds:
             found[name] = {
+                "questions": len(seconds),
                 "total": round(math.fsum(seconds), 3),
                 "median": round(descriptive.median(seconds), 3),
                 "p95": round(seconds[min(len(seconds) - 1, math.ceil(0.95 * len(seconds)) - 1)], 3),
@@ -119,14 +127,16 @@ def _program(outcomes: Sequence[Outcome], metrics: Sequence[str], primary: str, 
         "cost": _cost(good),
         "outcomes": {str(name): count for name, count in failings(outcomes, primary).items()},
         "reach": list(reach_by_hop(good)),
+        "missed": list(missed_by_hop(good, primary)),
     }
     if why:
-        return {**found, "scores": {}, "types": {}, "ceiling": None}
+        return {**found, "scores": {}, "types": {}, "ceiling": None, "calibration": None}
     return {
         **found,
         "scores": {metric: _score(good, metric) for metric in metrics},
         "types": _types(good, primary),
         "ceiling": ceiling(outcomes, primary),
+        "calibration": _calibration(good, primary),
     }
 
 
@@ -137,6 +147,21 @@ def _score(outcomes: Sequence[Outcome], metric: str) -> JSON:
         return None
     interval = bootstrap([o.scores[metric] or 0.0 for o in judged], groups=conversations(judged))
     return {"mean": interval.mean, "low": interval.low, "high": interval.high, "judged": len(judged)}
+
+
+def _calibration(outcomes: Sequence[Outcome], metric: str) -> JSON:
+    """Whether confidences mean what they say, by one metric; null where there are none."""
+    judged = [(o.confidence, o.scores.get(metric)) for o in outcomes]
+    pairs = [(sure, score) for sure, score in judged if sure is not None and score is not None]
+    if not pairs:
+        return None
+    found = calibration([sure for sure, _ in pairs], [score for _, score in pairs])
+    return {
+        "judged": len(pairs),
+        "error": found.error,
+        "confidence": math.fsum(sure for sure, _ in pairs) / len(pairs),
+        "bins": [bin_._asdict() for bin_ in found.bins],
+    }
 
 
 def _types(outcomes: Sequence[Outcome], metric: str) -> dict[str, JSON]:

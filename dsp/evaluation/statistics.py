@@ -99,15 +99,25 @@ def binomial_p(successes: int, trials: int) -> float:
 
 
 def permutation_test(
-    first: Sequence[float], second: Sequence[float], *, rounds: int = RESAMPLES, seed: int = 0
+    first: Sequence[float],
+    second: Sequence[float],
+    *,
+    groups: Sequence[str] | None = None,
+    rounds: int = RESAMPLES,
+    seed: int = 0,
 ) -> float:
     """The two-sided p-value of the mean difference when each pair may be swapped.
 
-    Exact over all swaps where at most 16 pairs differ, otherwise over `rounds` random ones and the one observed.
+    With `groups` (conversations) all pairs of a group are swapped together, since they depend on each other.
+    Exact over all swaps where at most 16 pairs or groups differ, otherwise over `rounds` random ones and the one
+    observed.
     """
     import numpy as np
 
     differences = _differences(first, second)
+    if groups is not None:
+        differences = _grouped(differences, groups)[0]
+        differences[abs(differences) < 1e-12] = 0.0
     differences = differences[differences != 0]
     n = len(differences)
     observed = abs(differences.sum()) * (1 - 1e-12) if n else 0.0
