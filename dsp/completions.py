@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, overload
 
 from dsp.errors import UsageError
+from dsp.lm.protocol import Finish
 from dsp.text.words import normal_answer
 from dsp.types import Example
 
@@ -15,12 +16,14 @@ class Completions(Sequence[Example]):
     """Examples that differ in what the LM wrote; `c.answers` gives one field of all of them.
 
     `field` is the one that choices are made by, the template's last output. `scores` are mean log-probabilities, None
-    where the backend gives none. Of `asked` completions, `unusable` lacked a field and were drawn again where possible.
+    where the backend gives none, `finishes` say how each ended (`length`: cut at its limit). Of `asked` completions,
+    `unusable` lacked a field and were drawn again where possible.
     """
 
     examples: tuple[Example, ...]
     field: str = "answer"
     scores: tuple[float | None, ...] = ()
+    finishes: tuple[Finish, ...] = ()
     asked: int = 0
     unusable: int = 0
 
@@ -33,6 +36,8 @@ class Completions(Sequence[Example]):
         singular = f"{name[:-3]}y" if name.endswith("ies") else name.removesuffix("s")
         if name.startswith("_") or singular == name:
             raise AttributeError(f"completions have no {name!r}; fields are asked for in the plural: answers, queries")
+        if not any(singular in example for example in self.examples) and any(name in x for x in self.examples):
+            singular = name  # a field that is called in the plural itself
         return tuple(getattr(example, singular) for example in self.examples)
 
     def __len__(self) -> int:

@@ -1,28 +1,35 @@
 """Predict: write the answer, once or many times, and the runs of whole programs as well."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dsp.completions import Completions
 from dsp.errors import LMError, ReadingError, Truncated, UsageError
 from dsp.lm.branched import BranchedLM
-from dsp.lm.protocol import Completion, Request
+from dsp.lm.protocol import Completion, Finish, Request
 from dsp.lm.window import fitted
 from dsp.settings import lm_in_force, using
 from dsp.template import Template
 from dsp.types import NO_DEMOS, Example
+
+_AGAIN = 0.7
 
 
 def generate(template: Template, x: Example, *, stage: str, max_tokens: int = 150) -> Example:
     """The example with the template's outputs filled in by the LM in force, greedily.
 
     `stage` names the step: its demonstrations are `x.demos.at(stage)`. Where a completion lacks outputs, the LM is
-    asked again for the first one missing. Raises Truncated or ReadingError where it then still gives none. Paper §2.4.
+    asked for the first one missing, behind those that are there; one that cannot be read at all is drawn again, once,
+    sampled. Raises Truncated or ReadingError where that is of no use. Paper §2.4.
     """
     request = _request(template, x, stage, max_tokens)
-    (completion,) = _completions(request)
-    return x.but(**_filled(request, completion))
+    try:
+        written = _written(request, *_completions(request))
+    except ReadingError:
+        request = replace(request, temperature=_AGAIN, seed=request.seed + 1)
+        written = _written(request, *_completions(request))
+    return x.but(**written.values)
 
 
 def generate_many(
@@ -40,25 +47,27 @@ def generate_many(
     Raises the error of the last unusable one where none is usable.
     """
     request = replace(_request(template, x, stage, max_tokens), temperature=temperature, seed=seed)
-    examples: list[Example] = []
-    scores: list[float | None] = []
+    kept: list[_Written] = []
     failures: list[LMError] = []
     for first, count in ((0, n), (n, n)):
-        wanted = min(count, n - len(examples))
+        wanted = min(count, n - len(kept))
         if not wanted:
             break
         for i, completion in enumerate(_completions(replace(request, n=wanted, sample=first)), start=first):
             try:
-                values = _filled(replace(request, sample=i), completion)
+                kept.append(_written(replace(request, sample=i), completion))
             except (Truncated, ReadingError) as error:
                 failures.append(error)
-                continue
-            examples.append(x.but(**values))
-            scores.append(completion.mean_logprob)
-    if not examples:
+    if not kept:
         raise failures[-1] if failures else UsageError(f"{n} completions were asked for; ask for n ≥ 1")
-    last = template.outputs[-1].name
-    return Completions(examples=tuple(examples), field=last, scores=tuple(scores), asked=n, unusable=len(failures))
+    return Completions(
+        examples=tuple(x.but(**written.values) for written in kept),
+        field=template.outputs[-1].name,
+        scores=tuple(written.score for written in kept),
+        finishes=tuple(written.finish for written in kept),
+        asked=n,
+        unusable=len(failures),
+    )
 
 
 def branch(
@@ -98,24 +107,45 @@ def _completions(request: Request) -> tuple[Completion, ...]:
     return reply.completions
 
 
-def _filled(request: Request, completion: Completion) -> dict[str, str]:
-    """A value for each output of the template; further requests begin behind what is there already."""
-    values: dict[str, str] = {}
-    outputs = [f.name for f in request.template.outputs]
-    while True:
-        found = request.template.read(completion.text, values).values
-        values |= {name: value for name, value in found.items() if value}
-        missing = [name for name in outputs if name not in values]
-        if not missing:
-            return {name: values[name] for name in outputs}
+@dataclass(frozen=True, kw_only=True)
+class _Written:
+    """A value for each output of a template, the mean log-probability of all that was written, how that ended."""
+
+    values: Mapping[str, Any]
+    score: float | None
+    finish: Finish
+
+
+def _written(request: Request, completion: Completion) -> _Written:
+    """What a completion and those that continue it hold; each further request begins behind what is there already."""
+    texts: dict[str, str] = {}
+    pieces = [completion]
+    outputs = request.template.outputs
+    while missing := [f for f in outputs if f.name not in texts]:
+        found = request.template.read(pieces[-1].text, texts).values
         if not any(found.values()):
-            raise _unreadable(request, missing[0], completion)
-        (completion,) = _completions(replace(request, n=1, begun=dict(values)))
+            raise _unreadable(request, missing[0].label, pieces[-1])
+        texts |= {name: text for name, text in found.items() if text}
+        if len(texts) < len(outputs):
+            pieces += _completions(replace(request, n=1, begun=dict(texts)))
+    try:
+        values = {f.name: f.read(texts[f.name]) for f in outputs}
+    except ReadingError as error:
+        raise _mistyped(request, error, pieces[-1]) from None
+    logprobs = [token for piece in pieces for token in piece.logprobs or ()]
+    whole = replace(completion, logprobs=tuple(logprobs) if all(piece.logprobs for piece in pieces) else None)
+    return _Written(values=values, score=whole.mean_logprob, finish=pieces[-1].finish)
 
 
-def _unreadable(request: Request, missing: str, completion: Completion) -> LMError:
-    label = next(f.label for f in request.template.outputs if f.name == missing)
+def _unreadable(request: Request, label: str, completion: Completion) -> LMError:
     said = f"stage {request.stage!r}: no {label!r} in the completion {completion.text[:80]!r}"
     if completion.finish == "length":
         return Truncated(f"{said}, which was cut after {request.max_tokens} tokens; raise max_tokens")
+    return ReadingError(f"{said}; try another model, or demonstrations of this stage")
+
+
+def _mistyped(request: Request, error: ReadingError, completion: Completion) -> LMError:
+    said = f"stage {request.stage!r}: {completion.text[:80]!r} is not what the template asks for ({error})"
+    if completion.finish == "length":
+        return Truncated(f"{said}; it was cut after {request.max_tokens} tokens: raise max_tokens")
     return ReadingError(f"{said}; try another model, or demonstrations of this stage")

@@ -4,6 +4,7 @@ The layout is the paper's (§2.2): instructions, raw demonstrations, guidelines,
 No value can forge a field: a label counts only at the start of a line, and no line of a value starts there.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,7 +12,8 @@ from typing import Any, Literal, TypeAlias
 
 from dsp.errors import TemplateError
 from dsp.text.reading import Reading, read_fields
-from dsp.text.wording import shielded
+from dsp.text.values import read_value, schema_of, written_value
+from dsp.text.wording import PLACEHOLDER, shielded
 from dsp.types import JSON, NOTHING, Example, Passage
 
 SEPARATOR = "\n\n---\n\n"
@@ -68,7 +70,8 @@ class Field:
     """One labelled value of a template.
 
     `label` stands before the value and ends in a colon; `desc` stands for the value in the guidelines;
-    `line` says that a value is one line: decoding of a single output then ends at a line break.
+    `line` says that a value is one line: decoding of a single output then ends at a line break. `type` is what the
+    value is read as where that is not text: a pydantic model, `list[str]`, int, a Literal; it is then written as JSON.
     """
 
     name: str
@@ -76,10 +79,21 @@ class Field:
     desc: str = ""
     line: bool = True
     show: Show = one_value
+    type: Any = None
+
+    @property
+    def placeholder(self) -> str:
+        """What stands for the value in the guidelines."""
+        said = self.desc or self.name
+        return said if self.type is None else f"{said}, as JSON of the schema {json.dumps(schema_of(self.type))}"
+
+    def read(self, text: str) -> Any:
+        """The value in what a model wrote for this field. Raises ReadingError where it is not of the type."""
+        return text if self.type is None else read_value(self.type, text)
 
     def write(self, value: object, labels: Sequence[str]) -> str:
         """The label and the value; a value of several lines may start below its label."""
-        text = self.show(value, labels)
+        text = self.show(value, labels) if self.type is None else shielded(written_value(self.type, value), labels)
         return f"{self.label}{' ' if self.line else chr(10)}{text}" if text else self.label
 
 
@@ -116,8 +130,11 @@ class Template:
 
     @property
     def stops(self) -> tuple[str, ...]:
-        """Where decoding ends: at the next example, and at a line break after a single one-line output."""
-        line = ("\n",) if len(self.outputs) == 1 and self.outputs[0].line else ()
+        """Where decoding ends: at the next example, and at a line break after a single one-line output.
+
+        JSON may have line breaks; where the last of several outputs is one line, reading ends there instead.
+        """
+        line = ("\n",) if len(self.outputs) == 1 and self.outputs[0].line and self.schema is None else ()
         return (*line, "\n---", *(f"\n{f.label}" for f in self.inputs))
 
     def write(self, x: Example, demos: Sequence[Example] = (), begun: Mapping[str, str] = NOTHING) -> str:
@@ -149,9 +166,15 @@ class Template:
         turns.append(Message(role="user", content=asked))
         return tuple(turns)
 
+    @cached_property
+    def schema(self) -> Mapping[str, JSON] | None:
+        """The JSON schema of what is to be written, where that is one output with a type; else None."""
+        (*others, last) = self.outputs
+        return None if others or last.type is None else schema_of(last.type)
+
     def guide(self) -> str:
         """The format that the LM is asked to follow."""
-        lines = [f"{f.label} {'${' + (f.desc or f.name) + '}'}" for f in self.fields]
+        lines = [f"{f.label} {PLACEHOLDER}{f.placeholder}}}" for f in self.fields]
         return f"{GUIDELINES}\n\n{self._joiner.join(lines)}"
 
     def parse(self, block: str) -> Reading:
@@ -166,6 +189,8 @@ class Template:
             {f.name: f.label for f in asked},
             cue=asked[0].name,
             foreign=tuple(f.label for f in self.inputs),
+            placeholders=tuple(f.desc or f.name for f in self.fields),
+            line=next((f.name for f in self.outputs[-1:] if f.line and f.type is None), ""),
         )
 
     @property
@@ -208,7 +233,11 @@ class Template:
 
     def json(self) -> Mapping[str, JSON]:
         """What the template consists of, for a record or a hash."""
-        rows: list[JSON] = [{"name": f.name, "label": f.label, "desc": f.desc} for f in self.fields]
+        rows: list[JSON] = [
+            {"name": f.name, "label": f.label, "desc": f.desc}
+            | ({} if f.type is None else {"schema": schema_of(f.type)})
+            for f in self.fields
+        ]
         return {"instructions": self.instructions, "fields": rows, "inputs": len(self.inputs)}
 
 

@@ -60,6 +60,12 @@ def test_no_completions_is_an_error_not_a_crash() -> None:
         majority(of())
 
 
+def test_a_field_that_is_a_plural_itself_is_found_but_never_in_place_of_the_singular() -> None:
+    both = Completions(examples=(Example(parts=("a", "b"), answer="x", answers=("gold",)),))
+    assert both.parts == (("a", "b"),)
+    assert both.answers == ("x",)
+
+
 def test_a_name_that_is_no_plural_is_an_attribute_error() -> None:
     assert of("a1").answers == ("a1",)
     assert not hasattr(of("a1"), "answer")

@@ -99,7 +99,7 @@ class EmbeddedLM:
         )
 
     def _ask(self, running: "_Running", request: Request, sample: int) -> Mapping[str, Any]:
-        body = {
+        body: dict[str, JSON] = {
             **SAMPLING,
             "prompt": request.prompt,
             "max_tokens": request.max_tokens,
@@ -109,6 +109,8 @@ class EmbeddedLM:
             "logprobs": 1,
             "cache_prompt": True,
         }
+        if request.template.schema is not None:
+            body["json_schema"] = request.template.schema
         answer = _written(running.server, body, listener(request))
         if "error" in answer:
             raise self._error(answer["error"])

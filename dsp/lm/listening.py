@@ -27,11 +27,11 @@ def listener(request: Request) -> Callable[[str], None] | None:
     """What to call with the completion so far; None where nobody listens, or the request writes no answer alone."""
     hear = _listener.get()
     writes = any(f.name == FIELD and f.name not in request.begun for f in request.template.outputs)
-    if hear is None or request.n != 1 or not writes:
+    if hear is None or request.n != 1 or not writes or request.template.schema is not None:
         return None
 
     def heard(text: str) -> None:
-        end = min((at for stop in request.stops if (at := text.find(stop)) >= 0), default=len(text))
-        hear(request.template.read(text[:end], request.begun).values.get(FIELD, ""))
+        text = text.lstrip()
+        hear(request.template.read(text[: request.end_of(text)], request.begun).values.get(FIELD, ""))
 
     return heard

@@ -9,6 +9,7 @@ from dsp.errors import Rejected, Truncated
 from dsp.lm.capability import Capability
 from dsp.lm.listening import listener
 from dsp.lm.protocol import Completion, Reply, Request, Style, TokenLogprob, Usage
+from dsp.lm.schemas import response_format, unwrapped
 from dsp.lm.seeds import sample_seed
 from dsp.lm.window import cut_to, estimated_prompt
 from dsp.remote.answers import Answer, Choice
@@ -126,19 +127,20 @@ class OpenAILM:
             "seed": sample_seed(request.seed, request.sample),
             "logprobs": True if self.style == "chat" else 1,
         }
+        if request.template.schema is not None:
+            options["response_format"] = response_format(request.template.schema)
         return options | ({"stop": stops} if stops else {}) | ({"n": request.n} if request.n > 1 else {})
 
     def _completion(self, request: Request, choice: Choice) -> Completion:
         """The completion up to the first stop; a chat model's leading white space is not part of it."""
         text = choice.text.lstrip() if self.style == "chat" else choice.text
-        end = min((at for stop in request.stops if (at := text.find(stop)) >= 0), default=len(text))
+        end = request.end_of(text)
         logprobs = None
         if choice.logprobs is not None:
             kept = _up_to(choice.logprobs, len(choice.text) - len(text) + end)
             logprobs = tuple(TokenLogprob(token=token, logprob=logprob) for token, logprob in kept)
-        return Completion(
-            text=text[:end], finish="stop" if end < len(text) else choice.finish, logprobs=logprobs or None
-        )
+        written = text[:end] if request.template.schema is None else unwrapped(text[:end], request.template.schema)
+        return Completion(text=written, finish="stop" if end < len(text) else choice.finish, logprobs=logprobs or None)
 
     def _require_text(self, request: Request, completions: Sequence[Completion]) -> None:
         """Raise where not one completion says anything, by what ended them."""

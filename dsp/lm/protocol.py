@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 from dsp.errors import UsageError
 from dsp.record.calls import Call, key_of
 from dsp.template import Message, Template
+from dsp.text.wording import label_pattern
 from dsp.types import JSON, NOTHING, Example
 
 Style: TypeAlias = Literal["text", "chat"]
@@ -63,6 +64,13 @@ class Request:
     def stops(self) -> tuple[str, ...]:
         """Every text at which decoding ends."""
         return tuple(dict.fromkeys((*self.template.stops, *self.stop)))
+
+    def end_of(self, text: str) -> int:
+        """Where a completion ends: at the first stop behind a label that it repeats, and white space after that."""
+        label = next((f.label for f in self.template.outputs if f.name not in self.begun), "")
+        cue = label_pattern(label).match(text) if label else None
+        start = len(text) - len(text[cue.end() :].lstrip()) if cue else 0
+        return min((at for stop in self.stops if (at := text.find(stop, start)) >= 0), default=len(text))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +165,7 @@ def describe(lm: LM, request: Request) -> dict[str, JSON]:
         "max_tokens": request.max_tokens,
         "stop": list(request.stops),
         "seed": request.seed,
+        **({} if request.template.schema is None else {"schema": request.template.schema}),
     }
 
 

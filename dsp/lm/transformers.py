@@ -118,4 +118,5 @@ def _reply(request: Request, rows: Sequence[Row], drawn: Sequence[Drawn], second
     if len(completions) < request.n:
         completions *= request.n
     usage = Usage(prompt_tokens=len(rows[0].prompt), completion_tokens=sum(d.tokens for d in drawn))
-    return Reply(completions=completions, usage=usage, seconds=seconds)
+    dropped = () if request.template.schema is None else ("response_format",)
+    return Reply(completions=completions, usage=usage, seconds=seconds, dropped=dropped)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dsp.text.wording import label_pattern, plain
+from dsp.text.wording import label_pattern, one_line, plain, without_placeholder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,12 +16,21 @@ class Reading:
     remarks: tuple[str, ...] = ()
 
 
-def read_fields(text: str, labels: Mapping[str, str], *, cue: str | None, foreign: Sequence[str] = ()) -> Reading:
+def read_fields(
+    text: str,
+    labels: Mapping[str, str],
+    *,
+    cue: str | None,
+    foreign: Sequence[str] = (),
+    placeholders: Sequence[str] = (),
+    line: str = "",
+) -> Reading:
     """The fields of a text by their labels.
 
     `cue` names the field whose label the text continues (a completion starts in the middle of it). Reading ends
     at a separator or at a `foreign` label: there a model has begun to invent the next example. Fields that exact
     reading does not find are looked for tolerantly: other case, bold, indented, on the same line, in any order.
+    `placeholders` are not values; of the field `line` only the first line is read, or what was written as one.
     """
     text = _without_repeated_cue(text, labels[cue]) if cue else text
     sections, remarks = _exact(text, labels, cue, foreign)
@@ -29,6 +38,9 @@ def read_fields(text: str, labels: Mapping[str, str], *, cue: str | None, foreig
         tolerant, more = _tolerant(text, labels, cue, foreign)
         if len(tolerant) > len(sections):
             sections, remarks = tolerant, more
+    sections = {name: without_placeholder(section, placeholders) for name, section in sections.items()}
+    if line in sections:
+        sections[line] = one_line(sections[line])
     values = {name: plain(sections[name]) for name in labels if name in sections}
     return Reading(values=values, missing=tuple(name for name in labels if name not in values), remarks=tuple(remarks))
 

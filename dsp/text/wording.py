@@ -1,7 +1,7 @@
 r"""Text that goes into a prompt unchanged in meaning and cannot be taken for the prompt's own marks.
 
-Line breaks other than `\n`, control characters, lone surrogates, white space at the edges and a label where a value
-begins are written as `\uXXXX`; lines after the first are indented. `plain` takes all of it back.
+Line breaks other than `\n`, control characters, lone surrogates, white space at the edges, and a label or the mark of a
+placeholder where a value begins are written as `\uXXXX`; lines after the first are indented. `plain` takes it back.
 """
 
 import re
@@ -11,6 +11,7 @@ _ODD = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
 _TO_ESCAPE = re.compile(rf"(\\*)({_ODD}|u[0-9a-f]{{4}})")
 _ESCAPED = re.compile(r"(\\+)u([0-9a-f]{4})")
 _EDGE = " \t\n"
+PLACEHOLDER = "${"
 
 
 def shielded(value: str, labels: Sequence[str] = ()) -> str:
@@ -22,7 +23,7 @@ def shielded(value: str, labels: Sequence[str] = ()) -> str:
     head, tail = text[: text.index(core[0])], text[len(text.rstrip(_EDGE)) :]
     if tail:  # a backslash at the end would otherwise escape the first code of the tail
         core += core[len(core.rstrip("\\")) :]
-    if core.startswith("---") or any(label_pattern(label).match(core) for label in labels):
+    if core.startswith(("---", PLACEHOLDER)) or any(label_pattern(label).match(core) for label in labels):
         core = _code(core[0]) + core[1:]
     first, *rest = core.split("\n")
     lines = [first, *("  " + line if line else line for line in rest)]
@@ -35,6 +36,27 @@ def plain(text: str) -> str:
     if all(line.startswith("  ") for line in rest if line):
         rest = [line[2:] for line in rest]
     return _ESCAPED.sub(_unescape, "\n".join([first, *rest]))
+
+
+def without_placeholder(text: str, placeholders: Sequence[str]) -> str:
+    """A value without a placeholder of the guidelines that a model repeated before it, whole or cut, or put it in."""
+    while (text := text.strip(_EDGE)).startswith(PLACEHOLDER):
+        inner, closed, rest = text[len(PLACEHOLDER) :].partition("}")
+        said = " ".join(inner.casefold().split())
+        if any(" ".join(known.casefold().split()).startswith(said) for known in placeholders):
+            text = rest
+        elif closed and not rest.strip():
+            text = inner
+        else:
+            break
+    return text
+
+
+def one_line(text: str) -> str:
+    """The first line of a text, with the indented lines that `shielded` writes of a value of several."""
+    first, *rest = text.strip(_EDGE).split("\n")
+    more = next((i for i, line in enumerate(rest) if line and not line.startswith("  ")), len(rest))
+    return "\n".join([first, *rest[:more]])
 
 
 def label_pattern(label: str) -> re.Pattern[str]:
