@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dsp import fields
+    from dsp.budget import Budget
     from dsp.completions import Completions, likeliest, majority, most_common
-    from dsp.demonstrate import all_but, annotate, crossval, knn, sample
+    from dsp.crossvalidation import crossval
+    from dsp.demonstrate import all_but, annotate, knn, sample
     from dsp.errors import DSPError
     from dsp.evidence import focus
     from dsp.fusion import combmnz, combsum, maximum, rrf
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LM",
     "NO_DEMOS",
+    "Budget",
     "Citation",
     "Completion",
     "Completions",
@@ -82,8 +85,10 @@ __version__ = "0.1.0"
 
 # Where each name stands; its module is loaded when the name is first used, so that `import dsp` costs nothing.
 _HOMES = {
+    "dsp.budget": "Budget",
     "dsp.completions": "Completions likeliest majority most_common",
-    "dsp.demonstrate": "all_but annotate crossval knn sample",
+    "dsp.crossvalidation": "crossval",
+    "dsp.demonstrate": "all_but annotate knn sample",
     "dsp.errors": "DSPError",
     "dsp.evidence": "focus",
     "dsp.fusion": "combmnz combsum maximum rrf",

@@ -6,7 +6,9 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from traceback import walk_tb
 from types import ModuleType
 from typing import Any, Literal, TypeAlias, get_type_hints
 
@@ -75,14 +77,58 @@ def load_program(name: str) -> LoadedProgram:
 
 
 def function_program(function: Callable[..., Example]) -> LoadedProgram:
-    """A function as a program: named after itself, hashed by its source where there is one."""
+    """A function as a program: named after itself, hashed by its source where there is one.
+
+    A `functools.partial` goes by the function in it; what it fixes counts into its hash.
+    """
+    fixed = ""
+    inner = function
+    while isinstance(inner, partial):
+        fixed += repr((inner.args, sorted(inner.keywords.items())))
+        inner = inner.func
+    name = getattr(inner, "__name__", type(inner).__name__)
     try:
-        source, path = inspect.getsource(function), Path(inspect.getfile(function))
+        source, path = inspect.getsource(inner), Path(inspect.getfile(inner))
     except (OSError, TypeError):  # typed at a prompt, or built in
-        source, path = repr(function), Path()
-    name = getattr(function, "__name__", type(function).__name__)
-    sha256 = hashlib.sha256(source.encode()).hexdigest()
+        source, path = name, Path()
+    sha256 = hashlib.sha256((source + fixed).encode()).hexdigest()
     return LoadedProgram(name=name, path=path, sha256=sha256, function=function)
+
+
+def require_call(program: LoadedProgram, parameters: Mapping[str, Any]) -> None:
+    """Refuse what could not be called: UnknownName for a parameter that the program lacks, and where one is missing.
+
+    ProgramError where it takes no question or is no plain function.
+    """
+    if inspect.iscoroutinefunction(program.function) or inspect.isgeneratorfunction(program.function):
+        raise ProgramError(f"{program.name} is no plain function; write it with `def` and `return`")
+    try:
+        signature = inspect.signature(program.function)
+    except (TypeError, ValueError):  # built in: it says itself what it does not take
+        return
+    kinds = {p.kind for p in signature.parameters.values()}
+    known = list(signature.parameters)[1:]
+    unknown = [name for name in parameters if name not in known]
+    if unknown and inspect.Parameter.VAR_KEYWORD not in kinds:
+        raise UnknownName(f"parameter of {program.name}", unknown[0], known)
+    try:
+        signature.bind("", **parameters)
+    except TypeError as error:
+        lacking = [name for name, p in _required(signature) if name not in parameters]
+        if lacking:
+            raise UsageError(
+                f"{program.name} needs a value for {lacking[0]!r}; give it one: --set {lacking[0]}=…, or by name"
+            ) from None
+        raise ProgramError(
+            f"{program.name} cannot be called with a question ({error}); write it as "
+            "`def name(question: str, *, ...) -> Example`"
+        ) from None
+
+
+def _required(signature: inspect.Signature) -> list[tuple[str, inspect.Parameter]]:
+    """The parameters behind the question that have no default."""
+    kinds = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [(n, p) for n, p in list(signature.parameters.items())[1:] if p.kind in kinds and p.default is p.empty]
 
 
 def parsed_parameters(program: LoadedProgram, settings: Mapping[str, str]) -> dict[str, Any]:
@@ -130,8 +176,12 @@ def _imported(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
-        raise ProgramError(f"{path.name} does not load: {type(error).__name__}: {error}; mend the file") from error
+    except (Exception, SystemExit) as error:
+        lines = [number for frame, number in walk_tb(error.__traceback__) if frame.f_code.co_filename == str(path)]
+        place = f" (line {lines[-1]})" if lines else ""
+        raise ProgramError(
+            f"{path.name} does not load: {type(error).__name__}: {error}{place}; mend the file"
+        ) from error
     return module
 
 

@@ -8,18 +8,21 @@ import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from dsp.catalog import LoadedProgram
+from dsp.budget import GENEROUS, Budget
+from dsp.catalog import LoadedProgram, require_call
 from dsp.crowd import each
-from dsp.errors import DSPError, UsageError
-from dsp.judges import Judge
+from dsp.errors import UsageError
+from dsp.judges import Judge, JudgeError, judged, missed_step
 from dsp.lm.branched import BranchedLM
 from dsp.lm.protocol import LM
-from dsp.runner import Prediction, run
-from dsp.settings import lm_in_force, using
+from dsp.parameters import joined
+from dsp.runner import Prediction, loaded_program, run
+from dsp.settings import using, wrapping
 from dsp.text.words import normal_answer
-from dsp.types import Demos, Example
+from dsp.types import NO_DEMOS, NOTHING, Demos, Example
 
 if TYPE_CHECKING:
     import numpy
@@ -49,17 +52,22 @@ def all_but(train: Sequence[Example], x: Example | str) -> tuple[Example, ...]:
     )
 
 
-def knn(train: Sequence[Example], embed: Embed) -> Nearest:
+def knn(train: Sequence[Example], embed: "Embed | None" = None) -> Nearest:
     """A function that gives the k training examples nearest to a question, nearest first, never the question itself.
 
-    The training questions are embedded once, here; `embed` gives unit vectors (n, d). Paper §2.2.
+    The training questions are embedded once, here; `embed` gives unit vectors (n, d), by default the embedded
+    encoder's. The comparison is exact. Paper §2.2.
     """
     examples = tuple(train)
+    if embed is None:
+        from dsp.index.e5 import encode
+
+        embed = partial(encode, is_query=True)
     vectors = embed([str(example.question) for example in examples])
 
     def nearest(x: Example | str, k: int) -> tuple[Example, ...]:
         (vector,) = embed([x if isinstance(x, str) else str(x.question)])
-        order = sorted(range(len(examples)), key=lambda i: (-float(vectors[i] @ vector), i))
+        order = (-(vectors @ vector)).argsort(kind="stable") if examples else ()
         allowed = set(map(id, all_but(examples, x)))
         return tuple(examples[i] for i in order if id(examples[i]) in allowed)[: max(k, 0)]
 
@@ -78,10 +86,14 @@ class Annotated:
 
 @dataclass(frozen=True, kw_only=True)
 class Annotation:
-    """What annotating a training set gave: the accepted runs, and why the others were not."""
+    """What annotating a training set gave: the accepted runs, and why the others were not.
+
+    `missed` and `failed` count the reasons: at which step a rejected run went wrong, and what a failed one met.
+    """
 
     accepted: tuple[Annotated, ...]
     rejected: tuple[Example, ...] = ()
+    missed: Mapping[str, int] = field(default_factory=dict)
     failed: Mapping[str, int] = field(default_factory=dict)
     unused: tuple[Example, ...] = ()
 
@@ -102,12 +114,16 @@ class Annotation:
 
     @property
     def report(self) -> str:
-        """Accepted, rejected and failed in one line, the most common failure first."""
-        reasons = "; ".join(f"{count} × {reason}" for reason, count in Counter(self.failed).most_common())
+        """Accepted, rejected and failed in one line, each with its reasons, the most common one first."""
         return (
-            f"{len(self.accepted)} accepted, {len(self.rejected)} rejected by the judge, "
-            f"{sum(self.failed.values())} failed{f' ({reasons})' if reasons else ''}, {len(self.unused)} not tried"
+            f"{len(self.accepted)} accepted, {len(self.rejected)} rejected by the judge{_reasons(self.missed)}, "
+            f"{sum(self.failed.values())} failed{_reasons(self.failed)}, {len(self.unused)} not tried"
         )
+
+
+def _reasons(counts: Mapping[str, int]) -> str:
+    told = "; ".join(f"{count} × {reason}" for reason, count in Counter(counts).most_common())
+    return f" ({told})" if told else ""
 
 
 def annotate(
@@ -122,44 +138,52 @@ def annotate(
     teacher: LM | None = None,
     at_once: int = 1,
     told: Callable[[int, int], None] | None = None,
-    **parameters: Any,
+    budget: Budget = GENEROUS,
+    parameters: Mapping[str, Any] = NOTHING,
+    **more: Any,
 ) -> Annotation:
     """Run the program on training questions and keep the runs that the judge accepts, the first k. Paper §2.2.
 
     Each run sees the other training examples as raw demonstrations, or those of `raw`; where `raw` is empty, what the
     program shows by default. A rejected question is tried again with fresh samples, `tries` times in all. A run that
-    fails, or a judge that does, is counted with its reason. `told` hears how many questions are done, of how many.
+    fails, or a judge that does, is counted with its reason. The `teacher` is asked at every stage in place of the
+    LMs in force. `told` hears how many questions are done, of how many; `budget` is that of each run.
+    A parameter of the program that has a name of this function's own, such as `k`, goes into `parameters`.
     With a journal in force a second call pays for no recorded request again.
-    Raises UsageError where ids or questions stand twice, or where nothing at all was accepted.
+    Raises UsageError where ids or questions stand twice, where the program does not take the parameters, or where
+    nothing at all was accepted.
     """
     checked(train)
-    if k is not None and k < 1:
-        raise UsageError(f"k={k} demonstrations are none; ask for at least one, or leave k out for all")
+    if (k is not None and k < 1) or tries < 1:
+        raise UsageError(
+            f"k={k} and tries={tries} give no demonstrations; ask for one, or leave k out for all"
+        )
+    loaded, given = loaded_program(program), joined(parameters, more)
+    attempts = _Attempts(loaded, tuple(train if raw is None else raw), judge, tries, temperature, budget, given)
+    attempts.check()
     accepted: list[Annotated] = []
     rejected: list[Example] = []
-    failed: Counter[str] = Counter()
-
-    shown = tuple(train if raw is None else raw)
-
-    def attempt(example: Example) -> Annotated | None:
-        return _attempts(program, example, shown, judge, tries, temperature, parameters)
-
+    missed, failed = _Tally(), _Tally()
     with using(lm=teacher):
-        outcomes = each(attempt, train, at_once=at_once)
+        outcomes = each(attempts, train, at_once=at_once)
         for number, (example, outcome) in enumerate(zip(train, outcomes, strict=False), start=1):
             if isinstance(outcome, Annotated):
                 accepted.append(outcome)
             elif isinstance(outcome, Exception):
-                failed[f"{type(outcome).__name__}: {outcome}"] += 1
+                failed.add(*explained(outcome))
             else:
                 rejected.append(example)
+                missed.add(outcome, outcome)
             if told is not None:
                 told(number, len(train))
             if k is not None and len(accepted) >= k:
                 break
-    tried = len(accepted) + len(rejected) + sum(failed.values())
     annotation = Annotation(
-        accepted=tuple(accepted), rejected=tuple(rejected), failed=dict(failed), unused=tuple(train[tried:])
+        accepted=tuple(accepted),
+        rejected=tuple(rejected),
+        missed=missed.counts,
+        failed=failed.counts,
+        unused=tuple(train[len(accepted) + len(rejected) + sum(failed.counts.values()) :]),
     )
     if not accepted:
         raise UsageError(
@@ -167,6 +191,33 @@ def annotate(
             "a stronger teacher"
         )
     return annotation
+
+
+class _Tally:
+    """How often each kind of reason came up; the first one of a kind speaks for all."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, str] = {}
+        self._counts: Counter[str] = Counter()
+
+    def add(self, kind: str, reason: str) -> None:
+        """Count a reason."""
+        self._said.setdefault(kind, reason)
+        self._counts[kind] += 1
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The reasons, and how many there were of their kinds."""
+        return {self._said[kind]: count for kind, count in self._counts.items()}
+
+
+def explained(error: Exception) -> tuple[str, str]:
+    """The kind of an error, class and step, and what to say of it: class, message, where it happened."""
+    if isinstance(error, JudgeError):
+        return str(error).partition(":")[0], str(error)
+    notes: Sequence[str] = getattr(error, "__notes__", ())
+    where = f" ({notes[0]})" if notes else ""
+    return f"{type(error).__name__}{where}", f"{type(error).__name__}: {error}{where}"
 
 
 def checked(train: Sequence[Example]) -> None:
@@ -186,94 +237,33 @@ def checked(train: Sequence[Example]) -> None:
             )
 
 
-def _attempts(
-    program: Callable[..., Example] | LoadedProgram | str,
-    example: Example,
-    shown: Sequence[Example],
-    judge: Judge,
-    tries: int,
-    temperature: float,
-    parameters: Mapping[str, Any],
-) -> Annotated | None:
-    """The first run that the judge accepts: greedy first, then sampled; None where it accepts none."""
-    raw: dict[str, Any] = {"demos": Demos(raw=all_but(shown, example))} if shown else {}
-    for attempt in range(tries):
-        with using(lm=BranchedLM(lm_in_force(), attempt, temperature) if attempt else None):
-            prediction = run(program, str(example.question), **raw, **parameters)
-        value = judge(prediction, example)
-        if value:
-            return Annotated(example=example, prediction=prediction, attempt=attempt, value=float(value))
-    return None
+@dataclass(frozen=True)
+class _Attempts:
+    """What is done with each training question."""
 
+    program: LoadedProgram
+    shown: tuple[Example, ...]
+    judge: Judge
+    tries: int
+    temperature: float
+    budget: Budget
+    parameters: Mapping[str, Any]
 
-def crossval(
-    program: Callable[..., Example] | LoadedProgram | str,
-    train: Sequence[Example],
-    candidates: Sequence[Demos],
-    *,
-    judge: Judge,
-    at_once: int = 1,
-    **parameters: Any,
-) -> "CrossValidation":
-    """Score candidate demonstration sets on the training examples that none of them shows. Paper §2.2.
+    def check(self) -> None:
+        """Refuse at once what no run could be called with."""
+        require_call(self.program, {**({"demos": NO_DEMOS} if self.shown else {}), **self.parameters})
 
-    Each candidate answers each held-out question once; the scores are kept for each example.
-    Raises UsageError where the candidates leave nothing to score on.
-    """
-    shown = {normal_answer(str(x.question)) for demos in candidates for x in demos.shown}
-    held_out = tuple(x for x in train if normal_answer(str(x.question)) not in shown)
-    if not held_out or not candidates:
-        raise UsageError(
-            f"{len(candidates)} candidates show all but {len(held_out)} of {len(train)} training examples; "
-            "give smaller candidates or more training examples"
-        )
-
-    def score(pair: tuple[Demos, Example]) -> float:
-        demos, example = pair
-        return float(judge(run(program, str(example.question), demos=demos, **parameters), example))
-
-    pairs = [(demos, example) for demos in candidates for example in held_out]
-    scores = [_score(outcome) for outcome in each(score, pairs, at_once=at_once)]
-    width = len(held_out)
-    table = tuple(tuple(scores[i * width : (i + 1) * width]) for i in range(len(candidates)))
-    return CrossValidation(candidates=tuple(candidates), held_out=held_out, scores=table)
-
-
-def _score(outcome: float | Exception) -> float | None:
-    """A score, or None for a run that failed: a failure is no wrong answer."""
-    if isinstance(outcome, DSPError):
-        return None
-    if isinstance(outcome, Exception):
-        raise outcome
-    return outcome
-
-
-@dataclass(frozen=True, kw_only=True)
-class CrossValidation:
-    """Candidate demonstration sets with a score for each held-out example (None where the run failed)."""
-
-    candidates: tuple[Demos, ...]
-    held_out: tuple[Example, ...]
-    scores: tuple[tuple[float | None, ...], ...]
-
-    @property
-    def means(self) -> tuple[float, ...]:
-        """The mean score of each candidate over the examples that did not fail; 0 where all did."""
-        return tuple(_mean(row) for row in self.scores)
-
-    @property
-    def best(self) -> Demos:
-        """The candidate with the highest mean, the first of equals."""
-        return self.candidates[self.means.index(max(self.means))]
-
-    def best_near(self, question: Example | str, nearest: Nearest, k: int = 50) -> Demos:
-        """The candidate that does best on the k held-out examples nearest to a question (adaptive choice)."""
-        near = {id(example) for example in nearest(question, k)}
-        chosen = [i for i, example in enumerate(self.held_out) if id(example) in near]
-        means = [_mean([row[i] for i in chosen]) for row in self.scores]
-        return self.candidates[means.index(max(means))]
-
-
-def _mean(scores: Sequence[float | None]) -> float:
-    known = [score for score in scores if score is not None]
-    return sum(known) / len(known) if known else 0.0
+    def __call__(self, example: Example) -> Annotated | str:
+        """The first run that the judge accepts: greedy first, then sampled; where there is none, why not."""
+        raw: dict[str, Any] = {"demos": Demos(raw=all_but(self.shown, example))} if self.shown else {}
+        missed = ""
+        for attempt in range(self.tries):
+            with wrapping(partial(BranchedLM, branch=attempt, temperature=self.temperature)) if attempt else using():
+                prediction = run(
+                    self.program, str(example.question), budget=self.budget, parameters={**raw, **self.parameters}
+                )
+            value = judged(self.judge, prediction, example)
+            if value:
+                return Annotated(example=example, prediction=prediction, attempt=attempt, value=value)
+            missed = missed or missed_step(prediction, example)
+        return missed

@@ -4,12 +4,41 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from dsp.errors import UsageError
+from dsp.index.protocol import hits_from
 from dsp.runner import Prediction
 from dsp.text.matching import best_f1, best_precision, exactly, held_by
 from dsp.types import Example, Passage
 
 Judge: TypeAlias = Callable[[Prediction, Example], float | bool]
 """A judge sees the prediction and the training example with its gold `answers`; what is not 0 or False is accepted."""
+
+
+class JudgeError(UsageError):
+    """A judge raised an error, or gave what is no verdict."""
+
+
+def judged(judge: Judge, prediction: Prediction, gold: Example) -> float:
+    """What a judge says of a run; JudgeError, with its reason, where it fails or gives neither number nor truth."""
+    try:
+        value = judge(prediction, gold)
+    except Exception as error:
+        raise JudgeError(f"the judge raised {type(error).__name__}: {error}") from error
+    if not isinstance(value, bool | int | float):
+        raise JudgeError(f"the judge gave {type(value).__name__}: it has to give a number, or True or False")
+    return float(value)
+
+
+def missed_step(prediction: Prediction, gold: Example) -> str:
+    """At which step a run went wrong that was rejected: the search found no answer, or the answer is another one."""
+    last = f"the stage {prediction.steps[-1].stage!r}" if prediction.steps else "the program"
+    answers = [str(answer) for answer in gold.answers]
+    searches = [crossing for crossing in prediction.crossings if crossing.door == "retriever"]
+    found = [hit.passage.text for crossing in searches for hit in hits_from(crossing.calls[0].reply)]
+    if exactly(str(prediction.example.answer), answers):
+        return f"{last} gave a gold answer, which does not suffice this judge"
+    if searches and not held_by(found, answers):
+        return "no search found a passage with a gold answer"
+    return f"{last} gave another answer{', although one was found' if searches else ''}"
 
 
 def exact_match(prediction: Prediction, gold: Example) -> bool:

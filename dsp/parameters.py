@@ -1,4 +1,4 @@
-"""Demonstrations as JSON: what a record of a run keeps of them, and what is read back from it."""
+"""A program's parameters, demonstrations among them: as they are given, and as JSON in the record of a run."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,6 +6,14 @@ from typing import Any
 from dsp.errors import UsageError
 from dsp.index.protocol import passage_from, passage_json
 from dsp.types import JSON, Demos, Example, Passage
+
+
+def joined(parameters: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters given as a table and those given by name; UsageError for one that is given in both ways."""
+    twice = sorted(parameters.keys() & more.keys())
+    if twice:
+        raise UsageError(f"the parameter {twice[0]!r} is given by name and in `parameters` as well; give it once")
+    return {**parameters, **more}
 
 
 def demos_json(demos: Demos) -> dict[str, JSON]:

@@ -2,23 +2,27 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from traceback import walk_tb
 from typing import Any
 
-from dsp.catalog import LoadedProgram, function_program, load_program
+from dsp.budget import GENEROUS, Budget, BudgetedLM, BudgetedRetriever, Meter, budget_from
+from dsp.catalog import LoadedProgram, function_program, load_program, require_call
 from dsp.citations import cite
-from dsp.errors import DSPError, ProgramError
-from dsp.index.protocol import Retriever, hits_from
+from dsp.errors import ProgramError
+from dsp.index.protocol import hits_from
 from dsp.index.replayed import ReplayedRetriever
 from dsp.lm.cached import CachedLM
 from dsp.lm.protocol import LM
 from dsp.lm.replayed import ReplayedLM
-from dsp.parameters import parameters_from, parameters_json
+from dsp.parameters import joined, parameters_from, parameters_json
 from dsp.record.calls import Crossing
 from dsp.record.journal import RunRecord
-from dsp.settings import in_force, using
+from dsp.settings import Settings, in_force, using, wrapped
+from dsp.stages import require_stages, stages_of
 from dsp.trace import Step, Trace, TracedLM, TracedRetriever, steps
-from dsp.types import JSON, Citation, Example, Passage
+from dsp.types import JSON, NOTHING, Citation, Example, Passage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +31,7 @@ class Prediction:
 
     `supported` says whether every claim of the answer has a citation whose quote was found, or nearly; `verified`
     whether each has one that was found.
+    `stages` names the LMs of single stages, where other ones than `lm` were set for them.
     `tokens` counts what a model processed in this run; recorded replies cost nothing.
     """
 
@@ -44,6 +49,7 @@ class Prediction:
     program: str
     index: str
     lm: str
+    stages: Mapping[str, str] = field(default_factory=lambda: NOTHING)
 
     def json(self) -> dict[str, JSON]:
         """The prediction as `dsp ask --json` prints it."""
@@ -59,6 +65,7 @@ class Prediction:
             "program": self.program,
             "index": self.index,
             "lm": self.lm,
+            "stages": dict(self.stages),
         }
 
 
@@ -67,19 +74,31 @@ def run(
     question: str,
     *,
     warn: Callable[[str], None] | None = None,
-    **parameters: Any,
+    budget: Budget = GENEROUS,
+    parameters: Mapping[str, Any] = NOTHING,
+    **more: Any,
 ) -> Prediction:
     """Run a program on a question through the doors in force.
 
     `program` is a function, a loaded program, or a name or path. Where the journal cannot be written, `warn` is
-    told once and the run goes on unrecorded. Raises what the program raises, with a note of the program's name.
+    told once and the run goes on unrecorded; it is told of an LM for a stage that the program never came to, too.
+    A parameter of the program that has a name of this function's own goes into `parameters`; others may as well.
+    Raises what the program raises, with a note of where; BudgetExceeded where it asks for more than `budget` allows;
+    ProgramError where it calls itself without end or returns no answer; UsageError for parameters and stages that
+    it does not have.
     """
-    loaded = _loaded(program)
-    settings = in_force()
-    trace = Trace(journal=settings.journal, warn=warn)
-    trace.begin(_header(loaded, question, parameters, settings.lm, settings.retriever))
-    lm = settings.lm if settings.lm is None or settings.journal is None else CachedLM(settings.lm, settings.journal)
-    return _run(loaded, question, parameters, lm, settings.retriever, trace)
+    loaded, given, settings = loaded_program(program), joined(parameters, more), in_force()
+    require_call(loaded, given)
+    require_stages(loaded, settings.stages)
+    journal = settings.journal
+    trace = Trace(journal=journal, warn=warn)
+    trace.begin(_header(loaded, question, given, settings, budget))
+    doors = settings if journal is None else wrapped(settings, lambda lm: CachedLM(lm, journal))
+    prediction = _run(loaded, question, given, doors, trace, budget)
+    never = sorted(settings.stages.keys() - {request.stage for request, _ in trace.spoken})
+    if never and warn is not None and stages_of(loaded) is None:
+        warn(f"an LM is set for the stage {never[0]!r}, which {loaded.name} did not come to; {_came_to(trace)}")
+    return prediction
 
 
 def replay(record: RunRecord, program: Callable[..., Example] | LoadedProgram | None = None) -> Prediction:
@@ -88,12 +107,15 @@ def replay(record: RunRecord, program: Callable[..., Example] | LoadedProgram | 
     Raises ReplayMiss where the program asks for something that the record does not hold.
     """
     header: Mapping[str, Any] = record.header
-    loaded = _loaded(program or str(header["program"]["name"]))
-    lm = ReplayedLM(record) if header["lm"] else None
-    retriever = ReplayedRetriever(record) if header["retriever"] else None
-    prediction = _run(
-        loaded, str(header["question"]), parameters_from(header["parameters"]), lm, retriever, Trace(run=record.id)
+    loaded = loaded_program(program or str(header["program"]["name"]))
+    doors = Settings(
+        lm=ReplayedLM(record) if header["lm"] else None,
+        stages={stage: ReplayedLM(record, stage) for stage in header.get("stages", ())},
+        retriever=ReplayedRetriever(record) if header["retriever"] else None,
     )
+    budget = budget_from(header["budget"]) if "budget" in header else GENEROUS
+    given = parameters_from(header["parameters"])
+    prediction = _run(loaded, str(header["question"]), given, doors, Trace(run=record.id), budget)
     outcome: Mapping[str, Any] = record.outcome or {}
     return replace(
         prediction,
@@ -103,22 +125,19 @@ def replay(record: RunRecord, program: Callable[..., Example] | LoadedProgram | 
 
 
 def _run(
-    loaded: LoadedProgram,
-    question: str,
-    parameters: Mapping[str, Any],
-    lm: LM | None,
-    retriever: Retriever | None,
-    trace: Trace,
+    loaded: LoadedProgram, question: str, parameters: Mapping[str, Any], doors: Settings, trace: Trace, budget: Budget
 ) -> Prediction:
     started = time.perf_counter()
-    traced_lm = TracedLM(lm, trace) if lm is not None else None
-    traced_retriever = TracedRetriever(retriever, trace) if retriever is not None else None
+    lm, retriever, meter = doors.lm, doors.retriever, Meter(loaded.name, budget)
+    traced = wrapped(doors, lambda lm: TracedLM(BudgetedLM(lm, meter), trace))
     try:
-        with using(lm=traced_lm, retriever=traced_retriever):
-            example = _checked(loaded, loaded.function(question, **parameters))
+        with using(
+            lm=traced.lm,
+            stages=traced.stages,
+            retriever=None if retriever is None else TracedRetriever(BudgetedRetriever(retriever, meter), trace),
+        ):
+            example = _checked(loaded, _called(loaded, question, parameters, trace))
     except Exception as error:
-        if isinstance(error, DSPError):
-            error.add_note(f"in program {loaded.name}")
         trace.end({"error": type(error).__name__, "message": str(error)})
         raise
     passages = _whole([p for p in example.get("context", ()) if isinstance(p, Passage)], trace.crossings)
@@ -138,32 +157,66 @@ def _run(
         program=loaded.name,
         index=retriever.name if retriever else "",
         lm=lm.name if lm else "",
+        stages={stage: own.name for stage, own in sorted(doors.stages.items())},
     )
     trace.end(prediction.json())
     return prediction
 
 
-def _loaded(program: Callable[..., Example] | LoadedProgram | str) -> LoadedProgram:
+def loaded_program(program: Callable[..., Example] | LoadedProgram | str) -> LoadedProgram:
+    """The program that a function, a loaded program, a name or a path means."""
     if isinstance(program, LoadedProgram):
         return program
     return load_program(program) if isinstance(program, str) else function_program(program)
 
 
+def _called(loaded: LoadedProgram, question: str, parameters: Mapping[str, Any], trace: Trace) -> object:
+    """What the program returns; its errors carry a note of where they came from."""
+    try:
+        return loaded.function(question, **parameters)
+    except RecursionError as error:
+        raise ProgramError(
+            f"{loaded.name} calls itself without end{_place(loaded, error)}; let it return when it is done"
+        ) from error
+    except SystemExit as error:
+        raise ProgramError(
+            f"{loaded.name} ends the whole process, exit({error.code!r}){_place(loaded, error)}; "
+            "a program returns an Example"
+        ) from error
+    except Exception as error:
+        error.add_note(f"in program {loaded.name}{_place(loaded, error)}{f', {trace.at}' if trace.at else ''}")
+        raise
+
+
+def _place(loaded: LoadedProgram, error: BaseException) -> str:
+    """The last line of the program's own file on the way to an error; empty where there is none."""
+    lines = [number for frame, number in walk_tb(error.__traceback__) if Path(frame.f_code.co_filename) == loaded.path]
+    return f", line {lines[-1]}" if lines else ""
+
+
 def _header(
-    loaded: LoadedProgram,
-    question: str,
-    parameters: Mapping[str, Any],
-    lm: LM | None,
-    retriever: Retriever | None,
+    loaded: LoadedProgram, question: str, parameters: Mapping[str, Any], doors: Settings, budget: Budget
 ) -> dict[str, JSON]:
     """What a replay needs to know, and what tells one experiment from another."""
+    retriever = doors.retriever
     return {
         "program": {"name": loaded.name, "path": str(loaded.path), "sha256": loaded.sha256},
         "question": question,
         "parameters": parameters_json(parameters),
-        "lm": {"name": lm.name, "identity": dict(lm.identity), "style": lm.style} if lm else None,
+        "lm": _about(doors.lm) if doors.lm else None,
+        "stages": {stage: _about(lm) for stage, lm in sorted(doors.stages.items())},
         "retriever": {"name": retriever.name, "identity": dict(retriever.identity)} if retriever else None,
+        "budget": budget.json(),
     }
+
+
+def _about(lm: LM) -> dict[str, JSON]:
+    return {"name": lm.name, "identity": dict(lm.identity), "style": lm.style}
+
+
+def _came_to(trace: Trace) -> str:
+    came = dict.fromkeys(request.stage for request, _ in trace.spoken)
+    return f"it came to: {', '.join(came)}" if came else "it asked no LM"
 
 
 def _checked(loaded: LoadedProgram, result: object) -> Example:

@@ -21,7 +21,7 @@ class Trace:
     """The crossings of one run so far; each is appended to the journal as it happens, where there is one.
 
     Where the journal cannot be written, `warn` is told once and the run goes on unrecorded; without `warn` it is an
-    error.
+    error. `at` names the step that the run has come to: a stage, or a search.
     """
 
     run: str = ""
@@ -29,6 +29,7 @@ class Trace:
     warn: Callable[[str], None] | None = None
     crossings: list[Crossing] = field(default_factory=list)
     spoken: list[tuple[Request, Reply]] = field(default_factory=list)
+    at: str = ""
 
     def begin(self, header: Mapping[str, JSON]) -> None:
         """Record the start of the run; its id is then in `run`."""
@@ -121,6 +122,7 @@ class TracedLM:
 
     def complete(self, requests: Sequence[Request]) -> list[Reply]:
         """Ask the LM behind it and keep what was said."""
+        self.trace.at = f"stage {requests[0].stage!r}" if requests else self.trace.at
         replies = crossing.complete(self.inner, requests)
         for request, reply in zip(requests, replies, strict=True):
             self.trace.spoken.append((request, reply))
@@ -149,6 +151,7 @@ class TracedRetriever:
 
     def search(self, queries: Sequence[str], k: int, *, where: Where = NOTHING) -> list[list[Hit]]:
         """Ask the retriever behind it and keep what was found."""
+        self.trace.at = "search"
         started = time.perf_counter()
         rankings = search_where(self.inner, queries, k, where)
         seconds = time.perf_counter() - started

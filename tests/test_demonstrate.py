@@ -1,18 +1,21 @@
 """Demonstrate: what is chosen, what gives nothing away, which runs become demonstrations, and what that costs."""
 
 import math
+import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from dsp import fields
-from dsp.demonstrate import CrossValidation, all_but, annotate, crossval, knn, sample
+from dsp.crossvalidation import CrossValidation, crossval
+from dsp.demonstrate import all_but, annotate, knn, sample
 from dsp.errors import ReadingError, UsageError
 from dsp.judges import exact_match
 from dsp.lm.protocol import Request
-from dsp.predict import generate
+from dsp.predict import branch, generate
 from dsp.record.journal import Journal
 from dsp.runner import Prediction, replay, run
 from dsp.search import retrieve
@@ -145,7 +148,10 @@ def test_runs_that_the_judge_accepts_become_demonstrations_of_every_stage() -> N
     assert [demo.answer for demo in annotation.demos.worked["answer"]] == ["Rome", "Bern"]
     assert [demo.id for demo in annotation.demos.worked["answer"]] == ["t0", "t2"]
     assert annotation.demos.worked["answer"][0].context == (PASSAGES[0],)
-    assert annotation.report == "2 accepted, 3 rejected by the judge, 0 failed, 0 not tried"
+    assert annotation.report == (
+        "2 accepted, 3 rejected by the judge (3 × the stage 'answer' gave another answer, although one was found), "
+        "0 failed, 0 not tried"
+    )
 
 
 def test_worked_demonstrations_appear_in_the_prompts_of_their_stage() -> None:
@@ -211,8 +217,11 @@ def test_a_failure_is_counted_with_its_reason_and_stops_nothing() -> None:
     with using(lm=ScriptedLM(broken), retriever=FixedRetriever(PASSAGES)):
         annotation = annotate(two_stages, TRAIN, judge=exact_match)
     assert len(annotation.accepted) == 2
-    assert annotation.failed == {"ReadingError: nothing was said": 2, "KeyError: 'a bug'": 1}
-    assert "3 failed (2 × ReadingError: nothing was said; 1 × KeyError: 'a bug')" in annotation.report
+    (first, second), counts = annotation.failed, list(annotation.failed.values())
+    assert re.fullmatch(r"ReadingError: nothing was said \(in program two_stages, line \d+, stage 'hop'\)", first)
+    assert second.startswith("KeyError: 'a bug' (in program two_stages, line ")
+    assert counts == [2, 1]
+    assert f"3 failed (2 × {first}; 1 × {second})" in annotation.report
 
 
 def test_a_judge_that_raises_is_named_as_the_reason() -> None:
@@ -221,7 +230,7 @@ def test_a_judge_that_raises_is_named_as_the_reason() -> None:
 
     with (
         using(lm=ScriptedLM(knowing(*TOWNS)), retriever=FixedRetriever(PASSAGES)),
-        pytest.raises(UsageError, match="5 × ZeroDivisionError: in the judge"),
+        pytest.raises(UsageError, match="5 × the judge raised ZeroDivisionError: in the judge"),
     ):
         annotate(two_stages, TRAIN, judge=judge)
 
@@ -232,6 +241,79 @@ def test_where_nothing_is_accepted_the_error_says_why() -> None:
         pytest.raises(UsageError, match=r"no run was accepted: 0 accepted, 5 rejected.*loosen the judge"),
     ):
         annotate(two_stages, TRAIN, judge=exact_match)
+
+
+def test_a_judge_that_gives_no_verdict_is_named_as_the_reason() -> None:
+    def judge(prediction: Prediction, gold: Example) -> Any:
+        return None if "Ann" in str(gold.question) else "yes"
+
+    with (
+        using(lm=ScriptedLM(knowing(*TOWNS)), retriever=FixedRetriever(PASSAGES)),
+        pytest.raises(UsageError, match=r"4 × the judge gave str: .*1 × the judge gave NoneType"),
+    ):
+        annotate(two_stages, TRAIN, judge=judge)
+
+
+def test_the_step_that_failed_is_told_the_most_common_first() -> None:
+    def lost(request: Request) -> str:
+        """The searches for Ann, Bob and Cid find somebody else."""
+        who = str(request.example.question).split()[2]
+        if request.stage == "hop" and who in ("Ann", "Bob", "Cid"):
+            return " Eve"
+        return knowing()(request)
+
+    with (
+        using(lm=ScriptedLM(lost), retriever=FixedRetriever(PASSAGES)),
+        pytest.raises(
+            UsageError,
+            match=r"5 rejected by the judge \(3 × no search found a passage with a gold answer; 2 × the stage 'answer' "
+            r"gave another answer, although one was found\)",
+        ),
+    ):
+        annotate(two_stages, TRAIN, judge=exact_match)
+
+
+def test_failures_of_one_kind_at_one_step_are_one_reason() -> None:
+    with (
+        using(
+            lm=ScriptedLM(lambda request: "" if request.stage == "hop" else " x"), retriever=FixedRetriever(PASSAGES)
+        ),
+        pytest.raises(
+            UsageError, match=r"5 failed \(5 × ReadingError: stage 'hop': no 'Search Query:' in the completion"
+        ),
+    ):
+        annotate(two_stages, TRAIN, judge=exact_match)
+
+
+def test_parameters_that_the_program_does_not_take_are_refused_before_anything_is_run() -> None:
+    lm = ScriptedLM(knowing(*TOWNS))
+    with using(lm=lm, retriever=FixedRetriever(PASSAGES)):
+        with pytest.raises(UsageError, match=r"no parameter of two_stages is called 'hops'"):
+            annotate(two_stages, TRAIN, judge=exact_match, hops=3)
+        with pytest.raises(UsageError, match=r"no parameter of .* is called 'demos'"):
+            annotate(lambda question: Example(answer="x"), TRAIN, judge=exact_match)
+    assert not lm.requests
+
+
+def wide(question: str, *, demos: Demos = NO_DEMOS, k: int = 1, n: int = 1, temperature: float = 0.0) -> Example:
+    """A program with parameters that are called as those of `annotate` and `branch` are."""
+    return two_stages(question, demos=demos).but(k=k, n=n, temperature=temperature)
+
+
+@pytest.mark.parametrize("program", [wide, partial(wide, k=3)])
+def test_a_parameter_with_a_name_of_annotate_itself_reaches_the_program(program: Callable[..., Example]) -> None:
+    own = {"temperature": 0.5} | ({"k": 3} if program is wide else {})
+    with using(lm=ScriptedLM(knowing(*TOWNS)), retriever=FixedRetriever(PASSAGES)):
+        annotation = annotate(program, TRAIN, judge=exact_match, k=2, parameters=own, n=7)
+    assert [(a.prediction.example.k, a.prediction.example.n) for a in annotation.accepted] == [(3, 7), (3, 7)]
+    assert annotation.accepted[0].prediction.example.temperature == 0.5
+    assert annotation.accepted[0].prediction.program == "wide"
+
+
+def test_a_branch_passes_a_parameter_of_its_own_name_on() -> None:
+    with using(lm=ScriptedLM(knowing(*TOWNS)), retriever=FixedRetriever(PASSAGES)):
+        runs = branch(wide, "Where does Ann live?", n=2, parameters={"n": 9}, k=4)
+    assert [(x.n, x.k) for x in runs.examples] == [(9, 4), (9, 4)]
 
 
 @pytest.mark.parametrize(
@@ -254,7 +336,7 @@ def test_training_data_that_cannot_be_used_is_refused_before_anything_is_run(
 
 @pytest.mark.parametrize("k", [0, -1])
 def test_no_demonstrations_cannot_be_asked_for(k: int) -> None:
-    with pytest.raises(UsageError, match="ask for at least one"):
+    with pytest.raises(UsageError, match="ask for one, or leave"):
         annotate(two_stages, TRAIN, judge=exact_match, k=k)
 
 
@@ -353,6 +435,53 @@ def test_the_best_candidate_near_a_question_may_be_another_one() -> None:
     assert math.isclose(result.means[0], 2 / 3)
     assert result.best_near("Where does Eva live?", nearest, k=1) is other
     assert result.best_near("Where does Cis live?", nearest, k=1) is one
+
+
+def test_candidates_are_samples_where_none_are_given() -> None:
+    with using(lm=ScriptedLM(knowing("Ann", "Bob", "Cid")), retriever=FixedRetriever(PASSAGES)):
+        result = crossval(two_stages, TRAIN, judge=exact_match, n=2, k=1, seed=3)
+    assert [demos.raw for demos in result.candidates] == [sample(TRAIN, 1, seed=3), sample(TRAIN, 1, seed=4)]
+    shown = {x.id for demos in result.candidates for x in demos.raw}
+    assert {x.id for x in result.held_out} == {x.id for x in TRAIN} - shown
+    assert all(len(row) == len(result.held_out) for row in result.scores)
+
+
+def test_where_no_run_could_be_scored_the_reason_is_told() -> None:
+    def mute(request: Request) -> str:
+        raise ReadingError("nothing was said")
+
+    with (
+        using(lm=ScriptedLM(mute), retriever=FixedRetriever(PASSAGES)),
+        pytest.raises(
+            UsageError, match=r"none of 5 runs could be scored, most often \(5 ×\) for ReadingError: nothing"
+        ),
+    ):
+        crossval(two_stages, TRAIN, [NO_DEMOS], judge=exact_match)
+
+
+def test_a_judge_that_raises_ends_the_cross_validation_with_its_reason() -> None:
+    with (
+        using(lm=ScriptedLM(knowing(*TOWNS)), retriever=FixedRetriever(PASSAGES)),
+        pytest.raises(UsageError, match="the judge raised ZeroDivisionError"),
+    ):
+        crossval(two_stages, TRAIN, [NO_DEMOS], judge=lambda prediction, gold: 1 / 0)
+
+
+def test_where_nothing_near_was_held_out_the_best_of_all_is_given() -> None:
+    one, other = Demos(raw=(TRAIN[0],)), Demos(raw=(TRAIN[1],))
+    result = CrossValidation(candidates=(one, other), held_out=TRAIN[2:3], scores=((0.0,), (1.0,)))
+    assert result.best_near("Where does Ann live?", knn(TRAIN[:2], embedded), k=1) is other
+
+
+def test_the_nearest_are_found_with_the_embedded_encoder_where_none_is_given() -> None:
+    train = [
+        Example(id="1", question="Who wrote Hamlet?", answers=("Shakespeare",)),
+        Example(id="2", question="What is the boiling point of water?", answers=("100 °C",)),
+        Example(id="3", question="Which author is Macbeth by?", answers=("Shakespeare",)),
+    ]
+    nearest = knn(train)
+    assert [x.id for x in nearest("Who is the author of Hamlet?", 3)][2] == "2"
+    assert [x.id for x in nearest("who wrote Hamlet", 5)] == ["3", "2"]
 
 
 @pytest.mark.parametrize("candidates", [[], [Demos(raw=TRAIN)]])

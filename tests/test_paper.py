@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import dsp
-from dsp.demonstrate import CrossValidation
+from dsp.crossvalidation import CrossValidation
 from dsp.runner import Prediction
 
 ROOT = Path(__file__).parents[1]

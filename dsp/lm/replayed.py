@@ -16,10 +16,10 @@ class ReplayedLM:
     Raises ReplayMiss where a request was not made in that run.
     """
 
-    def __init__(self, record: RunRecord) -> None:
-        """Read name, identity and style from the run's header, the replies from its crossings."""
+    def __init__(self, record: RunRecord, stage: str = "") -> None:
+        """Read name, identity and style of the LM of a stage from the run's header, the replies from its crossings."""
         header: Mapping[str, Any] = record.header
-        self._about: Mapping[str, Any] = header["lm"]
+        self._about: Mapping[str, Any] = header["stages"][stage] if stage else header["lm"]
         self._recording = Recording(record.id, "lm", record.crossings)
 
     @property

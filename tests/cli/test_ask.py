@@ -32,7 +32,7 @@ def test_the_json_document(dsp: Command, fakes: Fakes) -> None:
     document = done.json
     assert list(document) == [
         "question", "answer", "supported", "verified", "citations", "run", "seconds", "tokens", "program", "index",
-        "lm",
+        "lm", "stages",
     ]  # fmt: skip
     (citation,) = document["citations"]
     assert {"passage", "source", "title", "page", "quote", "start", "end", "hop", "query", "verdict"} <= set(citation)

@@ -179,7 +179,8 @@ def test_failed_runs_are_told_and_the_others_written(dsp: Command, towns: Fakes)
     towns.lm = ScriptedLM(broken)
     done = dsp(*ANNOTATE)
     assert done.code == 6
-    assert done.out.startswith("1 accepted, 3 rejected by the judge, 1 failed (1 × ReadingError: nothing was said")
+    assert done.out.startswith("1 accepted, 3 rejected by the judge (3 × the stage 'answer' gave another answer")
+    assert ", 1 failed (1 × ReadingError: nothing was said (in program ./towns.py, line " in done.out
     assert done.error.startswith("Error: 1 runs failed, most often with ReadingError")
     assert dsp("demos", "verify", "demos.json").code == 0
 
