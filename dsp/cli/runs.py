@@ -1,4 +1,4 @@
-"""`dsp runs`: the recorded runs: list, show, export, pin, prune."""
+"""`dsp runs`: the recorded runs and evaluations: list, show, verify, export, pin, prune."""
 
 from typing import Annotated, TypeAlias
 
@@ -6,8 +6,13 @@ import typer
 
 from dsp.cli.options import DebugFlag, JsonFlag
 
-app = typer.Typer(help="List, show, export and prune recorded runs.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="List, show, verify, export and prune recorded runs.", no_args_is_help=True, rich_markup_mode=None
+)
 Run: TypeAlias = Annotated[str, typer.Argument(metavar="RUN", help="The id of a run, the start of one, or last.")]
+RunOrEvaluation: TypeAlias = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run by id or its start, last, or an evaluation by name or path.")
+]
 
 
 @app.command("list")
@@ -16,7 +21,8 @@ def list_runs(
     json: JsonFlag = False,
     debug: DebugFlag = False,
 ) -> None:
-    """List the latest runs, newest first."""
+    """List the evaluations, and the latest runs, newest first."""
+    from dsp.cli import evaluations
     from dsp.cli.document import print_document
     from dsp.cli.doors import open_journal
     from dsp.cli.history import summary_json, summary_row
@@ -24,24 +30,32 @@ def list_runs(
 
     journal = open_journal()
     found = journal.runs(limit) if journal.path.exists() else []
+    evaluated = evaluations.summaries()
     if json:
-        print_document([summary_json(summary) for summary in found])
+        print_document([*evaluated, *(summary_json(summary) for summary in found)])
         return
+    for row in columns([evaluations.summary_row(summary) for summary in evaluated], indent="evaluation "):
+        say(row)
     for row in columns([summary_row(summary) for summary in found], indent=""):
         say(row)
-    if not found:
+    if not found and not evaluated:
         note("No run is recorded yet.")
 
 
 @app.command("show")
-def show_run(run: Run, json: JsonFlag = False, debug: DebugFlag = False) -> None:
-    """Show a recorded run: its question, every crossing of a door, its outcome."""
+def show_run(run: RunOrEvaluation, json: JsonFlag = False, debug: DebugFlag = False) -> None:
+    """Show a recorded run: its question, every crossing of a door, its outcome. Of an evaluation: its report."""
+    from dsp.cli import evaluations
     from dsp.cli.crossings import show_crossings
     from dsp.cli.document import print_document
     from dsp.cli.doors import open_journal
     from dsp.cli.history import header_lines, outcome_line
     from dsp.cli.terminal import say
 
+    evaluation = evaluations.found_evaluation(run)
+    if evaluation is not None:
+        evaluations.show_evaluation(evaluation, json=json)
+        return
     journal = open_journal()
     if json:
         print_document(journal.export(run))
@@ -52,6 +66,21 @@ def show_run(run: Run, json: JsonFlag = False, debug: DebugFlag = False) -> None
     say()
     show_crossings(record.crossings)
     say("\n", outcome_line(record.outcome))
+
+
+@app.command("verify")
+def verify_run(run: RunOrEvaluation, debug: DebugFlag = False) -> None:
+    """Check a recorded run by its checksums; an evaluation against the journal too. What was altered is named."""
+    from dsp.cli import evaluations
+    from dsp.cli.doors import open_journal
+    from dsp.cli.terminal import line, say
+
+    evaluation = evaluations.found_evaluation(run)
+    if evaluation is not None:
+        evaluations.verify_evaluation(evaluation)
+        return
+    record = open_journal().read(run)
+    say(f"The run {line(record.id)} is as it was written: {len(record.crossings)} crossings.")
 
 
 @app.command("export")

@@ -31,7 +31,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.lines = Lines(path / OUTCOMES, "outcome", outcome_from)
-        self._spendings = Lines(path / SPENT, "spent", spent_from)
+        self.spendings = Lines(path / SPENT, "spent", spent_from)
 
     @property
     def name(self) -> str:
@@ -68,12 +68,12 @@ class RunFolder:
 
     def spend(self, spent: Spent) -> None:
         """Add what one request to the LM cost."""
-        self._spendings.append(spent.json())
+        self.spendings.append(spent.json())
 
     def close(self) -> None:
         """Wait until the disk has every outcome; no further one is taken."""
         self.lines.close()
-        self._spendings.close()
+        self.spendings.close()
 
     def header(self) -> dict[str, Any]:
         """What the run is of."""
@@ -93,7 +93,7 @@ class RunFolder:
 
     def spent(self) -> Spent:
         """What all that was asked of the LM for this run has cost so far, in every session of it."""
-        return sum(self._spendings.read(), start=Spent())
+        return sum(self.spendings.read(), start=Spent())
 
     def timings(self) -> dict[str, Any]:
         """Seconds for each program; empty where no report was written yet."""
@@ -123,7 +123,7 @@ class RunFolder:
         else:
             self.write(HEADER, {"crc": zlib.crc32(canonical(header).encode()), "header": dict(header)})
         self.lines.open()
-        self._spendings.open()
+        self.spendings.open()
 
 
 def open_run(name: str, home: Path) -> RunFolder:

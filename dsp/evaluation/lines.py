@@ -66,6 +66,11 @@ class Lines(Generic[T]):
         """The records in order; IntegrityError where a line but the last is not what was written."""
         return self._read()[0] if self.path.exists() else []
 
+    def intact(self) -> list[T]:
+        """The records that are what was written, wherever they stand."""
+        lines = self.path.read_bytes().splitlines(keepends=True) if self.path.exists() else []
+        return [record for line in lines if (record := self._record(line)) is not None]
+
     def damaged(self) -> list[int]:
         """The numbers of the lines that are not what was written."""
         lines = self.path.read_bytes().splitlines(keepends=True) if self.path.exists() else []

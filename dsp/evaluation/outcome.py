@@ -83,14 +83,14 @@ def answered(program: str, question: Example, prediction: Prediction, metrics: S
     found = [hit.passage for hop in hops for hit in hop]
     documents = {passage.id: document_id(passage) for passage in found}
     context = [p for p in prediction.example.get("context", ()) if isinstance(p, Passage) and not p.is_summary]
-    ranking = _ranking(hops)
+    found_order = ranking(hops)
     fields = {
         **_given(question),
         "prediction": bare(str(prediction.example.answer)),
         "cited_answer": prediction.answer,
         "citations": prediction.citations,
         "passages": found,
-        "ranking": ranking,
+        "ranking": found_order,
         "history": (*question.get("history", ()), str(question.question)),
     }
     if "facts" in prediction.example:
@@ -103,7 +103,7 @@ def answered(program: str, question: Example, prediction: Prediction, metrics: S
         scores={metric.name: _score(metric, fields, question) for metric in metrics},
         reach=tuple(share for passages in so_far if (share := _reached(question, passages, documents)) is not None),
         read=_reached(question, context, documents),
-        ranking=tuple(ranking),
+        ranking=tuple(found_order),
         cost=_cost(prediction.crossings),
         seconds=prediction.seconds,
         confidence=confidence_of(prediction),
@@ -158,6 +158,12 @@ def searches_by_hop(crossings: Sequence[Crossing]) -> list[list[Hit]]:
     return hops
 
 
+def ranking(hops: Sequence[Sequence[Hit]]) -> list[str]:
+    """Documents as one ranking: of several searches first all that came first, then all that came second, …"""
+    hits = sorted((hit for hop in hops for hit in hop), key=lambda hit: hit.rank)
+    return list(dict.fromkeys(document_id(hit.passage) for hit in hits))
+
+
 def _given(question: Example) -> dict[str, Any]:
     return {name: question.get(name) for name in ("answers", "gold", "facts") if question.get(name)}
 
@@ -182,12 +188,6 @@ def _score(metric: Metric, fields: Mapping[str, Any], question: Example) -> floa
     except Exception as error:
         raise UsageError(f"the metric {metric.name} failed: {type(error).__name__}: {error}") from error
     return None if value is None else float(value)
-
-
-def _ranking(hops: Sequence[Sequence[Hit]]) -> list[str]:
-    """Documents as one ranking: of several searches first all that came first, then all that came second, …"""
-    hits = sorted((hit for hop in hops for hit in hop), key=lambda hit: hit.rank)
-    return list(dict.fromkeys(document_id(hit.passage) for hit in hits))
 
 
 def _reached(question: Example, passages: Sequence[Passage], documents: Mapping[str, str]) -> float | None:
