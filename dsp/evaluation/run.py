@@ -2,13 +2,11 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from contextvars import copy_context
 from typing import Any, NamedTuple, TypeAlias
 
-from dsp.crowd import each
+from dsp.crowd import each, is_end, within
 from dsp.errors import (
     BudgetReached,
-    DeadlineError,
     IntegrityError,
     ModelMissing,
     Rejected,
@@ -142,14 +140,14 @@ class _Session:
 def _outcome(task: Task, experiment: Experiment, deadline: float | None, warn: Callable[[str], None] | None) -> Outcome:
     entry, question = task
     try:
-        prediction = _within(deadline, lambda: ask(entry, question, warn))
+        prediction = within(deadline, lambda: ask(entry, question, warn))
         return answered(entry.name, question, prediction, experiment.metrics)
     except Exception as error:
         if _fails_for_all(error):
             raise
         return failure(entry.name, question, error)
     except BaseException as error:
-        if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+        if is_end(error):
             raise
         return failure(entry.name, question, error)
 
@@ -169,26 +167,3 @@ def _fails_for_all(error: Exception) -> bool:
         return error.lasting
     lasting = isinstance(error, BudgetReached | ModelMissing | StorageError | IntegrityError)
     return lasting and not isinstance(error, ReplayMiss)
-
-
-def _within(seconds: float | None, work: Callable[[], Prediction]) -> Prediction:
-    """The result of the work; DeadlineError where it takes longer, while the work goes on unheeded."""
-    if seconds is None:
-        return work()
-    results: list[Prediction | BaseException] = []
-
-    def attempt() -> None:
-        try:
-            results.append(work())
-        except BaseException as error:
-            results.append(error)
-
-    thread = threading.Thread(target=copy_context().run, args=(attempt,), daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if not results:
-        raise DeadlineError(f"no answer within {seconds:g} s")
-    (result,) = results
-    if isinstance(result, BaseException):
-        raise result
-    return result

@@ -2,13 +2,15 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
+from dsp.engine import loop
 from dsp.errors import Busy, DSPError, IntegrityError, StorageError
+from dsp.lm import crossing
 from dsp.lm.protocol import LM, Reply, Request, Style, Usage, completion_from, describe, reply_calls
 from dsp.record.calls import Call, key_of
-from dsp.record.flights import Flight
 from dsp.record.journal import Journal
 from dsp.types import JSON
 
@@ -19,7 +21,7 @@ Slot: TypeAlias = tuple[str, int]
 class CachedLM:
     """Looks each sample up by request and sample index, asks `inner` for the missing ones, merges them in order.
 
-    Only finished completions are looked up, cut ones too where `unfinished`; equal requests of several threads are
+    Only finished completions are looked up, cut ones too where `unfinished`; equal requests of several runs are
     asked once. A journal that cannot be read is no obstacle: `trouble` keeps its first error, and the LM is asked.
     Recording is not its business: the trace appends what crossed the door.
     """
@@ -28,6 +30,7 @@ class CachedLM:
     journal: Journal
     unfinished: bool = False
     trouble: DSPError | None = field(default=None, init=False)
+    gives_way: ClassVar[bool] = True
 
     @property
     def name(self) -> str:
@@ -63,9 +66,9 @@ class CachedLM:
 
     def _fetch(
         self, first: Mapping[str, Request], slots: Sequence[Slot], calls: dict[Slot, Call], asked: dict[Slot, Reply]
-    ) -> dict[Slot, Flight[Call]]:
+    ) -> dict[Slot, Future[Call | None]]:
         """Put into `calls` what landed, what is recorded, and what the LM says to the rest; gives what others fetch."""
-        waiting: dict[Slot, Flight[Call]] = {}
+        waiting: dict[Slot, Future[Call | None]] = {}
         mine: list[Slot] = []
         try:
             for slot in slots:
@@ -97,7 +100,7 @@ class CachedLM:
     ) -> None:
         """Ask for these samples, neighbours in one request; `asked` then holds the reply that brought each."""
         requests = [replace(first[key], sample=sample, n=n) for key, sample, n in _neighbours(slots)]
-        replies = self.inner.complete(requests) if requests else []
+        replies = crossing.complete(self.inner, requests) if requests else []
         for request, reply in zip(requests, replies, strict=True):
             for call in reply_calls(self.inner, request, reply):
                 slot = (call.key, call.sample)
@@ -127,13 +130,13 @@ def _neighbours(slots: Sequence[Slot]) -> Iterator[tuple[str, int, int]]:
         yield key, run[0], len(run)
 
 
-def _landed(waiting: Mapping[Slot, Flight[Call]]) -> dict[Slot, Call]:
+def _landed(waiting: Mapping[Slot, Future[Call | None]]) -> dict[Slot, Call]:
     """Wait for what others fetch; what failed there is left out."""
     landed = {}
     for slot, flight in waiting.items():
-        flight.landed.wait()
-        if flight.value is not None:
-            landed[slot] = flight.value
+        call = loop.landed(flight)
+        if call is not None:
+            landed[slot] = call
     return landed
 
 

@@ -3,8 +3,10 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from dsp import environment
+from dsp.engine import loop
 from dsp.errors import Rejected, Truncated
 from dsp.lm.capability import Capability
 from dsp.lm.listening import listener
@@ -27,6 +29,8 @@ class OpenAILM:
     where all tokens went into hidden reasoning.
     """
 
+    gives_way = True
+
     def __init__(
         self,
         model: str,
@@ -48,6 +52,7 @@ class OpenAILM:
         self._extra = dict(extra)
         self._capability = Capability(model)
         self._context = context
+        self._spoken = False
 
     @property
     def name(self) -> str:
@@ -72,31 +77,32 @@ class OpenAILM:
         return cut_to(self._context, request, lambda one: estimated_prompt(one, self.style), self.name)
 
     def complete(self, requests: Sequence[Request]) -> list[Reply]:
-        """One reply for each request, in order."""
-        return [self._reply(request) for request in requests]
+        """One reply for each request, in order; all are asked at once when one has told what the model refuses."""
+        ahead = 0 if self._spoken else 1
+        replies = [self._reply(request) for request in requests[:ahead]]
+        return replies + loop.together([partial(self._reply, request) for request in requests[ahead:]])
 
     def close(self) -> None:
         """Close all connections."""
         self._endpoint.close()
 
     def _reply(self, request: Request) -> Reply:
-        """Ask until there are n completions: a server that takes no `n`, or gives fewer, is asked again."""
+        """Ask for n completions; a server that takes no `n`, or gives fewer, is asked for each of the others."""
         started = time.perf_counter()
-        got: list[Completion] = []
-        usage = Usage()
-        dropped: dict[str, None] = {}
-        while len(got) < request.n:
-            left = replace(request, n=request.n - len(got), sample=request.sample + len(got))
-            answer, refused = self._ask(left)
-            got += [self._completion(request, choice) for choice in answer.choices[: left.n]]
-            usage += Usage(
-                prompt_tokens=answer.prompt_tokens,
-                completion_tokens=answer.completion_tokens,
-                cached_tokens=answer.cached_tokens,
-            )
-            dropped |= dict.fromkeys(refused) | ({"n": None} if len(answer.choices) < left.n else {})
-        self._require_text(request, got)
-        return Reply(completions=tuple(got), usage=usage, seconds=time.perf_counter() - started, dropped=tuple(dropped))
+        answer, refused = self._ask(request)
+        self._spoken = True
+        there = len(answer.choices)
+        others = [replace(request, n=1, sample=request.sample + i) for i in range(there, request.n)]
+        asked = [(answer, refused), *loop.together([partial(self._ask, other) for other in others])]
+        choices = [*answer.choices[: request.n], *(one.choices[0] for one, _ in asked[1:])]
+        completions = tuple(self._completion(request, choice) for choice in choices)
+        self._require_text(request, completions)
+        return Reply(
+            completions=completions,
+            usage=sum((_usage(one) for one, _ in asked), start=Usage()),
+            seconds=time.perf_counter() - started,
+            dropped=tuple(dict.fromkeys([*(name for _, names in asked for name in names), *(["n"] if others else [])])),
+        )
 
     def _ask(self, request: Request) -> tuple[Answer, tuple[str, ...]]:
         """One answer of the server, and the options it was asked without; learns from refusals."""
@@ -165,6 +171,14 @@ def open_openai(
         base_url or variables.get("OPENAI_BASE_URL") or OPENAI,
         variables.get("OPENAI_API_KEY", "") if api_key is None else api_key,
         style,
+    )
+
+
+def _usage(answer: Answer) -> Usage:
+    return Usage(
+        prompt_tokens=answer.prompt_tokens,
+        completion_tokens=answer.completion_tokens,
+        cached_tokens=answer.cached_tokens,
     )
 
 

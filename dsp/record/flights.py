@@ -3,34 +3,27 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from concurrent.futures import Future
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-@dataclass
-class Flight(Generic[V]):
-    """One answer that somebody is fetching; `value` stays None where it failed or is not to be shared."""
-
-    landed: threading.Event = field(default_factory=threading.Event)
-    value: V | None = None
-
-
 class Flights(Generic[K, V]):
-    """For threads of one process: who fetches the answer to a key, and the latest `keep` answers."""
+    """For the runs and threads of one process: who fetches the answer to a key, and the latest `keep` answers."""
 
     def __init__(self, keep: int = 256) -> None:
         """Nothing in flight, nothing landed."""
         self._keep = keep
         self._lock = threading.Lock()
         self._recent: OrderedDict[K, V] = OrderedDict()
-        self._flying: dict[K, Flight[V]] = {}
+        self._flying: dict[K, Future[V | None]] = {}
 
-    def take(self, key: K) -> tuple[V | None, Flight[V] | None]:
+    def take(self, key: K) -> "tuple[V | None, Future[V | None] | None]":
         """The answer if it landed; else the flight to wait for; (None, None) where the caller is to fetch it.
 
+        A flight comes to None where it failed or is not to be shared.
         A caller that is to fetch must `land` the key, with None where it failed.
         """
         with self._lock:
@@ -40,7 +33,7 @@ class Flights(Generic[K, V]):
                 return value, None
             flight = self._flying.get(key)
             if flight is None:
-                self._flying[key] = Flight()
+                self._flying[key] = Future()
             return None, flight
 
     def land(self, key: K, value: V | None) -> None:
@@ -51,6 +44,5 @@ class Flights(Generic[K, V]):
                 self._recent[key] = value
                 while len(self._recent) > self._keep:
                     self._recent.popitem(last=False)
-            if flight is not None:
-                flight.value = value
-                flight.landed.set()
+        if flight is not None:
+            flight.set_result(value)

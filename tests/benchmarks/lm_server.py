@@ -7,7 +7,10 @@ import asyncio
 import json
 import sys
 
-_DSPY = "[[ ## reasoning ## ]]\nthinking\n\n[[ ## query ## ]]\nwho wrote it\n\n[[ ## answer ## ]]\nParis\n\n[[ ## completed ## ]]"
+_DSPY = "\n\n".join(
+    f"[[ ## {name} ## ]]\n{said}"
+    for name, said in {"reasoning": "thinking", "query": "who wrote it", "answer": "Paris", "completed": ""}.items()
+)
 _OURS = "thinking\n\nSearch Query: who wrote it\n\nAnswer: Paris"
 
 
