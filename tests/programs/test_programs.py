@@ -1,7 +1,6 @@
 """Every program on the shelf, end to end: its answer, its cost as its docstring states it, its parameters."""
 
 import inspect
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, get_type_hints
 
@@ -12,10 +11,10 @@ from dsp.runner import Prediction, run
 from dsp.settings import using
 from dsp.testing import FixedRetriever, ScriptedLM
 from dsp.types import Demos
+from tests.programs.costs import cost, source, stated
 from tests.programs.prompts import GOLDEN, prompts
 from tests.programs.speaker import PASSAGES, QUESTION, SCRIPT, Speaker
 
-COST = re.compile(r"([^,;]+?) LM calls?,\s+([^,;]+?) completions?,\s+([^,;]+?) retrievals?", re.ASCII)
 CASES: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in names("programs") if name not in ("conversational",)),
     ("branching", {"n": 3, "hops": 3}),
@@ -36,34 +35,6 @@ CASES: list[tuple[str, dict[str, Any]]] = [
 def ran(name: str, script: Mapping[str, Callable[[int], str]] = SCRIPT, **parameters: Any) -> Prediction:
     with using(lm=ScriptedLM(Speaker(script)), retriever=FixedRetriever(PASSAGES)):
         return run(name, QUESTION, **parameters)
-
-
-def cost(prediction: Prediction) -> tuple[int, int, int]:
-    """LM calls, completions, retrievals."""
-    asked = [c for c in prediction.crossings if c.door == "lm"]
-    return len(asked), sum(len(c.calls) for c in asked), len(prediction.crossings) - len(asked)
-
-
-def stated(name: str, parameters: Mapping[str, Any]) -> tuple[int, int, int]:
-    """What the Cost line says for these parameters."""
-    program = load_program(name)
-    text = docstring(name).partition("\nCost:")[2].replace("`", "").replace("at most", "")
-    text = text.replace("(with refined:", ";")
-    values = {n: p.default for n, p in program.parameters.items()} | dict(parameters)
-    calls, completions, retrievals = COST.findall(text)[1 if parameters.get("refined") else 0]
-    if completions == "as many":
-        completions = calls
-    amounts = (calls, completions, retrievals)
-    calls_, completions_, retrievals_ = (int(eval(amount.strip(), {}, values)) for amount in amounts)
-    return calls_, completions_, retrievals_
-
-
-def docstring(name: str) -> str:
-    return inspect.getdoc(inspect.getmodule(load_program(name).function)) or source(name)
-
-
-def source(name: str) -> str:
-    return (shelf("programs") / f"{name}.py").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("name", "parameters"), CASES, ids=lambda value: str(value))
