@@ -120,7 +120,7 @@ class Template:
             twice = sorted({v for v in values if values.count(v) > 1})
             if twice:
                 raise TemplateError(f"two fields share the {kind} {twice[0]!r}; give each its own")
-        if any(not f.label.rstrip().endswith(":") for f in self.fields):
+        if any(not f.label.rstrip().endswith((":", "：")) for f in self.fields):
             raise TemplateError(f"a label ends in a colon; found {labels}")
 
     @cached_property

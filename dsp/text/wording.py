@@ -8,8 +8,8 @@ import re
 from collections.abc import Sequence
 
 _ODD = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
-_TO_ESCAPE = re.compile(rf"(\\*)({_ODD}|u[0-9a-f]{{4}})")
-_ESCAPED = re.compile(r"(\\+)u([0-9a-f]{4})")
+_TO_ESCAPE = re.compile(rf"(?<!\\)(\\*+)({_ODD}|u[0-9a-f]{{4}})")
+_ESCAPED = re.compile(r"(?<!\\)(\\++)u([0-9a-f]{4})")
 _EDGE = " \t\n"
 PLACEHOLDER = "${"
 
@@ -40,7 +40,9 @@ def plain(text: str) -> str:
 
 def without_placeholder(text: str, placeholders: Sequence[str]) -> str:
     """A value without a placeholder of the guidelines that a model repeated before it, whole or cut, or put it in."""
-    while (text := text.strip(_EDGE)).startswith(PLACEHOLDER):
+    for _ in placeholders:
+        if not (text := text.strip(_EDGE)).startswith(PLACEHOLDER):
+            break
         inner, closed, rest = text[len(PLACEHOLDER) :].partition("}")
         said = " ".join(inner.casefold().split())
         if any(" ".join(known.casefold().split()).startswith(said) for known in placeholders):
@@ -62,7 +64,7 @@ def one_line(text: str) -> str:
 def label_pattern(label: str) -> re.Pattern[str]:
     """How a model may write a label: any case, bold or as a list item, with a Western or a Chinese colon."""
     name = re.escape(re.sub(r"\s*[:\uff1a]\s*$", "", label))
-    return re.compile(rf"[ \t]{{0,8}}[*_#>\- ]{{0,8}}{name}[*_ ]{{0,4}}[:\uff1a][*_]{{0,3}}", re.IGNORECASE)
+    return re.compile(rf"[ \t*_#>\-]{{0,16}}+{name}[*_ ]{{0,4}}[:\uff1a][*_]{{0,3}}", re.IGNORECASE)
 
 
 def _code(char: str) -> str:
