@@ -38,6 +38,7 @@ check: $(READY) ## ruff, format, mypy --strict, architecture, docs
 	$(BIN)/mypy
 	$(PYTEST) -q tests/architecture
 	$(BIN)/python docs/make_cli.py --check
+	$(BIN)/python docs/make_results.py --check
 
 test: setup ## the default suite: offline, sockets closed
 	$(PYTEST) $(IN_PARALLEL)
@@ -53,6 +54,7 @@ bench: setup ## measurements, printed as ratios to a named baseline
 
 docs: $(READY) ## write the generated pages
 	$(BIN)/python docs/make_cli.py
+	$(BIN)/python docs/make_results.py
 
 wheel: $(READY) ## build dist/*.whl
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist

@@ -98,7 +98,7 @@ def run(
 
     board = Scoreboard(primary(experiment.metrics), [entry.name for entry in experiment.entries])
     try:
-        with progress(f"eval {folder.name}") as tell:
+        with progress("eval") as tell:
 
             def told(done: int, total: int, outcome: "Outcome | None") -> None:
                 if outcome is None:

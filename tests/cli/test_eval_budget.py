@@ -71,5 +71,5 @@ def test_money_needs_a_price(dsp: Command, bench: Fakes) -> None:
 
 def test_progress_tells_scores_and_cost(dsp: Command, bench: Fakes) -> None:
     done = dsp(*EVAL)
-    first = next(row for row in done.err.splitlines() if row.startswith("eval mine: answers"))
+    first = next(row for row in done.err.splitlines() if row.startswith("eval: answers"))
     assert "0 tokens, 0 USD" in first
