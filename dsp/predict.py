@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from dsp.completions import Completions
@@ -9,9 +10,10 @@ from dsp.errors import LMError, ReadingError, Truncated, UsageError
 from dsp.lm.branched import BranchedLM
 from dsp.lm.protocol import Completion, Finish, Request
 from dsp.lm.window import fitted
-from dsp.settings import lm_in_force, using
+from dsp.parameters import joined
+from dsp.settings import lm_in_force, wrapping
 from dsp.template import Template
-from dsp.types import NO_DEMOS, Example
+from dsp.types import NO_DEMOS, NOTHING, Example
 
 _AGAIN = 0.7
 
@@ -76,17 +78,19 @@ def branch(
     *,
     n: int = 5,
     temperature: float = 0.7,
-    **parameters: Any,
+    parameters: Mapping[str, Any] = NOTHING,
+    **more: Any,
 ) -> Completions:
     """n sampled runs of a whole program (pipeline of thought), each down a path of its own. Paper §2.4.
 
     Every greedy request of branch i becomes its i-th sample at this temperature, so a branch can be run again alone.
+    A parameter of the program that is called `n` or `temperature` goes into `parameters`; others may as well.
     """
-    lm = lm_in_force()
+    given = joined(parameters, more)
     runs = []
     for i in range(n):
-        with using(lm=BranchedLM(lm, i, temperature)):
-            runs.append(program(question, **parameters))
+        with wrapping(partial(BranchedLM, branch=i, temperature=temperature)):
+            runs.append(program(question, **given))
     return Completions(examples=tuple(runs), asked=n)
 
 
@@ -102,7 +106,7 @@ def _request(template: Template, x: Example, stage: str, max_tokens: int) -> Req
 
 
 def _completions(request: Request) -> tuple[Completion, ...]:
-    lm = lm_in_force()
+    lm = lm_in_force(request.stage)
     (reply,) = lm.complete([fitted(lm, request)])
     return reply.completions
 
