@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
-from dsp.errors import TemplateError
+from dsp.errors import ReadingError, TemplateError
 from dsp.text.reading import Reading, read_fields
 from dsp.text.values import read_value, schema_of, written_value
 from dsp.text.wording import PLACEHOLDER, shielded
@@ -192,6 +192,13 @@ class Template:
             placeholders=tuple(f.desc or f.name for f in self.fields),
             line=next((f.name for f in self.outputs[-1:] if f.line and f.type is None), ""),
         )
+
+    def holds(self, values: Mapping[str, str]) -> bool:
+        """Whether what was read has a value of the right type for every output."""
+        try:
+            return all(bool(values.get(f.name)) and f.read(values[f.name]) is not None for f in self.outputs)
+        except ReadingError:
+            return False
 
     @property
     def _joiner(self) -> str:

@@ -88,7 +88,7 @@ def steps(spoken: Sequence[tuple[Request, Reply]], final: Example) -> tuple[Step
     for request, reply in spoken:
         readings = [request.template.read(c.text, request.begun).values for c in reply.completions]
         written = [{**request.begun, **values} for values in readings]
-        complete = [w for w in written if all(w.get(f.name) for f in request.template.outputs)]
+        complete = [w for w in written if request.template.holds(w)]
         if not complete:
             continue
         agreeing = [w for w in complete if any(final.get(name) == value for name, value in w.items())]

@@ -168,6 +168,14 @@ def test_a_typed_run_is_recorded_replayed_and_becomes_a_demonstration(home: Path
     assert '"Odense"' in ASK_TOWN.write(X, (step.example,))
 
 
+def test_what_was_not_of_the_type_is_no_step_of_the_run() -> None:
+    with using(lm=ScriptedLM(['{"name": "Odense"}', ODENSE])):
+        prediction = run(program, "Which town?")
+    assert len(prediction.crossings) == 2
+    (step,) = prediction.steps
+    assert step.example.town == ODENSE
+
+
 @pytest.mark.model
 def test_the_embedded_model_writes_what_the_schema_says(model_home: Path) -> None:
     store = Store(model_home)
