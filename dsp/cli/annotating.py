@@ -27,6 +27,8 @@ class Wanted:
     raw: int
     seed: int
     at_once: int
+    stages: Mapping[str, str]
+    settings: tuple[str, ...]
 
 
 def annotated(
@@ -34,13 +36,13 @@ def annotated(
     examples: Sequence[Example],
     output: Path,
     wanted: Wanted,
-    settings: Sequence[str],
     *,
     over: bool,
 ) -> "Annotation":
     """Run the program on the training questions and write the file; what cannot work is refused at once."""
     from dsp.catalog import load_program
     from dsp.cli import doors
+    from dsp.cli.lms import open_lms
     from dsp.cli.parameters import parameters_of
     from dsp.cli.progress import progress
     from dsp.demonstrate import annotate, sample
@@ -48,13 +50,15 @@ def annotated(
     from dsp.evaluation.questions import fingerprint
     from dsp.judges import judge_named
     from dsp.settings import using
+    from dsp.stages import require_stages
 
     judge, loaded = judge_named(wanted.judge), load_program(chosen.text("program"))
-    parameters = parameters_of(loaded, settings, chosen.settings["k"])
+    parameters = parameters_of(loaded, wanted.settings, chosen.settings["k"])
     _check(loaded, output, over=over)
+    require_stages(loaded, wanted.stages)
     raw = sample(examples, wanted.raw, seed=wanted.seed)
-    lm, retriever = doors.open_lm(chosen), doors.open_retriever(chosen)
-    with using(lm=lm, retriever=retriever, journal=doors.open_journal()), progress() as report:
+    (lm, stages), retriever = open_lms(chosen, wanted.stages), doors.open_retriever(chosen)
+    with using(lm=lm, stages=stages, retriever=retriever, journal=doors.open_journal()), progress() as report:
         annotation = annotate(
             loaded,
             examples,
@@ -65,7 +69,7 @@ def annotated(
             raw=raw,
             at_once=wanted.at_once,
             told=lambda done, total: report("annotating", done, total),
-            **parameters,
+            parameters=parameters,
         )
     more: dict[str, JSON] = {
         "tries": wanted.tries,
@@ -74,7 +78,16 @@ def annotated(
         "parameters": parameters,
         "train": {"questions": len(examples), "fingerprint": fingerprint(examples)},
     }
-    found = demo_set(annotation, program=loaded, lm=lm, retriever=retriever, judge=wanted.judge, raw=raw, **more)
+    found = demo_set(
+        annotation,
+        program=loaded,
+        lm=lm,
+        stages=stages,
+        retriever=retriever,
+        judge=wanted.judge,
+        raw=raw,
+        **more,
+    )
     save(found, output, over=over)
     return annotation
 
@@ -117,7 +130,7 @@ def show_demos(found: "DemoSet") -> None:
     for demo in found.worked:
         say("\n", bold(f"{line(demo.id)}  {line(demo.question)}"))
         gold = ", ".join(map(line, demo.answers))
-        how = f"judge {demo.value:g}, try {demo.attempt + 1}, run {demo.run or '-'}"
+        how = f"judge {demo.value:g}, try {demo.attempt + 1}"
         say(f"  {line(demo.answer)}  (gold: {gold}; {how})")
         for query, ids in demo.searches:
             say(dim(f"  search “{line(query)}” → {line(', '.join(ids)) or 'nothing'}"))

@@ -35,7 +35,7 @@ def footer(prediction: Prediction) -> str:
     parts = [
         prediction.program,
         prediction.index or "no index",
-        prediction.lm or "no LM",
+        ", ".join([prediction.lm or "no LM", *(f"{stage}: {name}" for stage, name in prediction.stages.items())]),
         f"{prediction.seconds:.1f} s",
         f"{prediction.tokens:,} tokens",
         f"run {prediction.run}" if prediction.run else "not recorded",

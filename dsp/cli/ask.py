@@ -1,6 +1,6 @@
 """`dsp ask`: a question in, an answer with its sources out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,9 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dsp.cli.options import DebugFlag, IndexFlag, JsonFlag, LmFlag, ModeFlag, ProgramFlag, UrlFlag
+from dsp.cli.options import (
+    DebugFlag,
+    IndexFlag,
+    JsonFlag,
+    LmsFlag,
+    MaxCallsFlag,
+    MaxSecondsFlag,
+    MaxTokensFlag,
+    ModeFlag,
+    ProgramFlag,
+    UrlFlag,
+)
 
 if TYPE_CHECKING:
+    from dsp.budget import Budget
     from dsp.catalog import LoadedProgram
     from dsp.configuration import Configuration
     from dsp.lm.protocol import LM, Request
@@ -20,7 +32,7 @@ def ask(
     question: Annotated[str, typer.Argument(metavar="QUESTION", help="The question; - reads it from standard input.")],
     program: ProgramFlag = None,
     index: IndexFlag = None,
-    lm: LmFlag = None,
+    lm: LmsFlag = None,
     base_url: UrlFlag = None,
     k: Annotated[int | None, typer.Option("--k", "-k", min=1, help="Passages for each search.")] = None,
     mode: ModeFlag = None,
@@ -30,6 +42,9 @@ def ask(
     demos: Annotated[
         Path | None, typer.Option("--demos", metavar="FILE", help="Demonstrations that `dsp demos annotate` wrote.")
     ] = None,
+    max_calls: MaxCallsFlag = None,
+    max_tokens: MaxTokensFlag = None,
+    max_seconds: MaxSecondsFlag = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 1 where a claim has no quote that was found.")
     ] = False,
@@ -46,15 +61,34 @@ def ask(
     The answer carries markers such as [1]; each names a passage, whose quote is checked against its text.
     """
     from dsp.cli.doors import configured
+    from dsp.cli.lms import parsed_lms
+    from dsp.cli.parameters import budget_of
     from dsp.cli.questions import question_text
 
-    asked = question_text(question)
-    chosen = configured(program=program, index=index, lm=lm, base_url=base_url, k=k, mode=mode)
+    asked, lms = question_text(question), parsed_lms(lm or ())
+    chosen = configured(program=program, index=index, lm=lms.usual, base_url=base_url, k=k, mode=mode)
+    wanted = Wanted(
+        chosen=chosen,
+        stages=lms.stages,
+        settings=tuple(settings or ()),
+        demos=demos,
+        budget=budget_of(max_calls, max_tokens, max_seconds),
+    )
     if no_call:
-        _show_first_prompt(asked, chosen, settings or (), demos, json=json)
+        _show_first_prompt(asked, wanted, json=json)
     else:
-        shown = Shown(json=json, trace=trace, prompts=show_prompt, strict=strict)
-        _answer(asked, chosen, settings or (), demos, shown)
+        _answer(asked, wanted, Shown(json=json, trace=trace, prompts=show_prompt, strict=strict))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """How the question is to be answered: the configuration, LMs of single stages, parameters, demonstrations."""
+
+    chosen: "Configuration"
+    stages: Mapping[str, str]
+    settings: tuple[str, ...]
+    demos: Path | None
+    budget: "Budget"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,29 +101,36 @@ class Shown:
     strict: bool
 
 
-def _answer(question: str, chosen: "Configuration", settings: Sequence[str], demos: Path | None, shown: Shown) -> None:
+def _answer(question: str, wanted: Wanted, shown: Shown) -> None:
     from dsp.cli import answer, crossings
     from dsp.cli.document import kept_clean, print_document
-    from dsp.cli.doors import open_journal, open_lm, open_retriever
-    from dsp.cli.parameters import demonstrations
+    from dsp.cli.doors import open_journal, open_retriever
+    from dsp.cli.lms import open_lms
     from dsp.cli.progress import waiting
     from dsp.cli.terminal import note
+    from dsp.cli.watchdog import watched
     from dsp.lm.listening import listening
     from dsp.runner import run
     from dsp.settings import using
 
     with kept_clean(shown.json):
-        loaded, parameters = _program(chosen, settings)
-        parameters |= demonstrations(demos, loaded, question)
-        lm = open_lm(chosen)
-        _warm(lm)
-        retriever = open_retriever(chosen)
+        loaded, parameters = program_of(wanted, question)
+        lm, stages = open_lms(wanted.chosen, wanted.stages)
+        warm(lm)
+        retriever = open_retriever(wanted.chosen)
         with (
-            using(lm=lm, retriever=retriever, journal=open_journal()),
+            using(lm=lm, stages=stages, retriever=retriever, journal=open_journal()),
+            watched(loaded.name, wanted.budget.seconds),
             waiting(f"asking {lm.name}") as show,
             listening(show) if show is not None and not shown.json else nullcontext(),
         ):
-            prediction = run(loaded, question, warn=lambda text: note("Warning: ", text), **parameters)
+            prediction = run(
+                loaded,
+                question,
+                warn=lambda text: note("Warning: ", text),
+                budget=wanted.budget,
+                parameters=parameters,
+            )
     if shown.json:
         document = prediction.json()
         if shown.trace or shown.prompts:
@@ -100,25 +141,21 @@ def _answer(question: str, chosen: "Configuration", settings: Sequence[str], dem
             crossings.show_prompts(prediction.crossings)
         answer.show_prediction(prediction)
         if shown.trace:
-            crossings.show_crossings(prediction.crossings)
+            crossings.show_crossings(prediction.crossings, prediction.stages)
     if shown.strict:
         answer.require_found(prediction)
 
 
-def _show_first_prompt(
-    question: str, chosen: "Configuration", settings: Sequence[str], demos: Path | None, *, json: bool
-) -> None:
+def _show_first_prompt(question: str, wanted: Wanted, *, json: bool) -> None:
     from dsp.cli.crossings import show_prompt
     from dsp.cli.document import kept_clean, print_document
     from dsp.cli.doors import open_retriever
-    from dsp.cli.parameters import demonstrations
     from dsp.cli.terminal import note
     from dsp.lm.protocol import describe
 
     with kept_clean(json):
-        loaded, parameters = _program(chosen, settings)
-        parameters |= demonstrations(demos, loaded, question)
-        lm, request = _first_request(question, loaded, parameters, chosen, open_retriever(chosen))
+        loaded, parameters = program_of(wanted, question)
+        lm, request = _first_request(question, loaded, parameters, wanted, open_retriever(wanted.chosen))
     if request is None:
         note(f"The program {loaded.name} asked no language model.")
     elif json:
@@ -130,35 +167,38 @@ def _show_first_prompt(
 
 
 def _first_request(
-    question: str, loaded: "LoadedProgram", parameters: dict[str, Any], chosen: "Configuration", retriever: Any
+    question: str, loaded: "LoadedProgram", parameters: dict[str, Any], wanted: Wanted, retriever: Any
 ) -> "tuple[LM, Request | None]":
-    from dsp.cli.doors import lm_to_render
+    from dsp.cli.lms import open_lms
     from dsp.lm.unasked import Asked, UnaskedLM
     from dsp.runner import run
     from dsp.settings import using
 
-    lm = lm_to_render(chosen)
+    lm, stages = open_lms(wanted.chosen, wanted.stages, rendered=True)
+    unasked = {stage: UnaskedLM(own) for stage, own in stages.items()}
     try:
-        with using(lm=UnaskedLM(lm), retriever=retriever):
-            run(loaded, question, **parameters)
+        with using(lm=UnaskedLM(lm), stages=unasked, retriever=retriever):
+            run(loaded, question, budget=wanted.budget, parameters=parameters)
     except Asked as asked:
-        return lm, asked.request
+        return stages.get(asked.request.stage, lm), asked.request
     return lm, None
 
 
-def _program(chosen: "Configuration", settings: Sequence[str]) -> "tuple[LoadedProgram, dict[str, Any]]":
+def program_of(wanted: Wanted, question: str) -> "tuple[LoadedProgram, dict[str, Any]]":
+    """The program, and its parameters with the demonstrations; a program that a project file names is told of."""
     from dsp.catalog import is_bare, load_program
-    from dsp.cli.parameters import parameters_of
+    from dsp.cli.parameters import demonstrations, parameters_of
     from dsp.cli.terminal import note
 
-    setting = chosen.settings["program"]
+    setting = wanted.chosen.settings["program"]
     if setting.project and not is_bare(str(setting.value)):
         note(f"Note: running {setting.value}, which dsp.toml names.")
-    loaded = load_program(chosen.text("program"))
-    return loaded, parameters_of(loaded, settings, chosen.settings["k"])
+    loaded = load_program(wanted.chosen.text("program"))
+    parameters = parameters_of(loaded, wanted.settings, wanted.chosen.settings["k"])
+    return loaded, {**parameters, **demonstrations(wanted.demos, loaded, question)}
 
 
-def _warm(lm: "LM") -> None:
+def warm(lm: "LM") -> None:
     """Let the LM begin to load while the index is opened and searched, where it can."""
     begin = getattr(lm, "warm", None)
     if begin is not None:

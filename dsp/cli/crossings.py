@@ -5,13 +5,16 @@ from typing import Any
 
 from dsp.cli.terminal import bold, dim, line, say
 from dsp.record.calls import Crossing
-from dsp.types import JSON
+from dsp.types import JSON, NOTHING
 
 
-def show_crossings(crossings: Iterable[Crossing]) -> None:
-    """Each crossing with its hits or completions, on standard output."""
+def show_crossings(crossings: Iterable[Crossing], stages: Mapping[str, str] = NOTHING) -> None:
+    """Each crossing with its hits or completions, on standard output; `stages` names the LMs of single stages."""
     for crossing in crossings:
-        (_show_search if crossing.door == "retriever" else _show_request)(crossing)
+        if crossing.door == "retriever":
+            _show_search(crossing)
+        else:
+            _show_request(crossing, stages.get(crossing.stage, ""))
 
 
 def show_prompts(crossings: Iterable[Crossing]) -> None:
@@ -66,12 +69,12 @@ def _filter(request: Mapping[str, Any]) -> str:
     return "".join(f" · {key} = {' or '.join(map(str, v))}" for key, v in request.get("where", {}).items())
 
 
-def _show_request(crossing: Crossing) -> None:
+def _show_request(crossing: Crossing, lm: str) -> None:
     asked = sum(call.prompt_tokens for call in crossing.calls)
     written = sum(call.completion_tokens for call in crossing.calls)
     recorded = " · from the journal" if crossing.cached else ""
     say(
-        bold(f"{crossing.position + 1}. LM, stage {line(crossing.stage) or '?'} "),
+        bold(f"{crossing.position + 1}. LM{f' {line(lm)}' if lm else ''}, stage {line(crossing.stage) or '?'} "),
         dim(
             f"prompt {len(prompt_text(crossing.calls[0].request)):,} characters, {asked:,} tokens"
             f" · completion {written:,} tokens · {crossing.seconds:.2f} s{recorded}"

@@ -5,7 +5,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from dsp.cli.options import DebugFlag, IndexFlag, JsonFlag, LmFlag, ModeFlag, UrlFlag, complete_program
+from dsp.cli.options import DebugFlag, IndexFlag, JsonFlag, LmsFlag, ModeFlag, UrlFlag, complete_program
 
 app = typer.Typer(
     help="Make, show, compare, check and export demonstrations.", no_args_is_help=True, rich_markup_mode=None
@@ -36,7 +36,7 @@ def annotate(
         Path | None, typer.Option("--against", metavar="QUESTIONS", help="Test questions that must not be among them.")
     ] = None,
     at_once: Annotated[int, typer.Option("--at-once", min=1, help="Questions that are run at the same time.")] = 1,
-    lm: LmFlag = None,
+    lm: LmsFlag = None,
     base_url: UrlFlag = None,
     index: IndexFlag = None,
     mode: ModeFlag = None,
@@ -55,13 +55,25 @@ def annotate(
     from dsp.cli.annotating import Wanted, annotated, require_all_done, training
     from dsp.cli.document import kept_clean, print_document
     from dsp.cli.doors import configured
+    from dsp.cli.lms import parsed_lms
     from dsp.cli.terminal import line, say
 
-    chosen = configured(program=program, index=index, lm=lm, base_url=base_url, mode=mode)
-    wanted = Wanted(judge=judge, k=most, tries=tries, temperature=temperature, raw=raw, seed=seed, at_once=at_once)
+    lms = parsed_lms(lm or ())
+    chosen = configured(program=program, index=index, lm=lms.usual, base_url=base_url, mode=mode)
+    wanted = Wanted(
+        judge=judge,
+        k=most,
+        tries=tries,
+        temperature=temperature,
+        raw=raw,
+        seed=seed,
+        at_once=at_once,
+        stages=lms.stages,
+        settings=tuple(settings or ()),
+    )
     with kept_clean(json):
         examples = training(train, against)
-        annotation = annotated(chosen, examples, output, wanted, settings or (), over=force)
+        annotation = annotated(chosen, examples, output, wanted, over=force)
     if json:
         print_document({"file": str(output), "report": annotation.report, "failed": dict(annotation.failed)})
     else:
@@ -90,10 +102,7 @@ def diff(
     json: JsonFlag = False,
     debug: DebugFlag = False,
 ) -> None:
-    """Compare two files of demonstrations: how they were made, which questions, what was written.
-
-    Ids of runs are not compared.
-    """
+    """Compare two files of demonstrations: how they were made, which questions, what was written."""
     from dsp.cli.document import print_document
     from dsp.cli.terminal import line, say
     from dsp.demos.differences import differences

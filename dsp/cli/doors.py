@@ -55,6 +55,11 @@ def open_lm(chosen: Configuration) -> LM:
     return _connected(name or "embedded", chosen)
 
 
+def open_named_lm(name: str, chosen: Configuration) -> LM:
+    """Another LM than that of the configuration, for one stage; its endpoint is that of the configuration."""
+    return _connected(name, chosen)
+
+
 def lm_to_render(chosen: Configuration) -> LM:
     """The LM for which prompts are rendered and which is not asked: its weights need not be here."""
     from dsp.errors import ModelMissing

@@ -35,9 +35,22 @@ def header_lines(record: RunRecord) -> list[str]:
     """What was asked, of whom, with which parameters."""
     header: Mapping[str, Any] = record.header
     parameters = " ".join(f"{name}={value}" for name, value in header["parameters"].items()) or "as they come"
-    doors = [(kind, (header[kind] or {}).get("name", "none")) for kind in ("lm", "retriever")]
-    rows = [("run", record.id), ("question", header["question"]), ("program", header["program"]["name"])]
-    return [f"{name:<11}{line(str(value))}" for name, value in [*rows, ("parameters", parameters), *doors]]
+    rows = [
+        ("run", record.id),
+        ("question", header["question"]),
+        ("program", header["program"]["name"]),
+        ("parameters", parameters),
+        ("lm", (header["lm"] or {}).get("name", "none")),
+        *((f"lm {line(stage)}", name) for stage, name in stage_lms(record).items()),
+        ("retriever", (header["retriever"] or {}).get("name", "none")),
+    ]
+    return [f"{name:<10} {line(str(value))}" for name, value in rows]
+
+
+def stage_lms(record: RunRecord) -> dict[str, str]:
+    """The names of the LMs that were set for single stages, by stage."""
+    header: Mapping[str, Any] = record.header
+    return {stage: about["name"] for stage, about in header.get("stages", {}).items()}
 
 
 def outcome_line(outcome: Mapping[str, JSON] | None) -> str:

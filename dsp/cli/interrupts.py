@@ -36,13 +36,14 @@ def prompt_interrupts() -> Iterator[None]:
 def _watch(reader: int, over: threading.Event) -> None:
     while received := os.read(reader, 1):
         if received[0] == signal.SIGINT and not over.wait(GRACE_SECONDS):
-            _leave()
+            leave("Interrupted.", INTERRUPTED)
     os.close(reader)
 
 
-def _leave() -> None:
+def leave(message: str, code: int) -> None:
+    """End the process at once, whatever its other threads do."""
     with suppress(OSError, ValueError):
         if moves_cursor(sys.stderr):
             sys.stderr.write("\x1b[?25h\n")  # a progress bar hides the cursor
-    note("Interrupted.")
-    os._exit(INTERRUPTED)
+    note(message)
+    os._exit(code)

@@ -85,7 +85,8 @@ def explained(error: Exception) -> tuple[str, int]:
         return _storage(error), IO
     if isinstance(error, MemoryError):
         return "there is not enough memory; try a smaller model or index", 1
-    return f"{type(error).__name__}: {error}", 1
+    notes = getattr(error, "__notes__", ())
+    return f"{type(error).__name__}: {error}{f' ({notes[0]})' if notes else ''}", 1
 
 
 def _storage(error: OSError) -> str:

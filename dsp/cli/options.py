@@ -76,5 +76,23 @@ LmFlag: TypeAlias = Annotated[
         autocompletion=complete_lm,
     ),
 ]
+LmsFlag: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--lm",
+        metavar="NAME",
+        help="embedded, extractive, openai:MODEL, gguf:PATH or hf:NAME; stage.STAGE=NAME for one stage; repeatable.",
+        autocompletion=complete_lm,
+    ),
+]
+MaxCallsFlag: TypeAlias = Annotated[
+    int | None, typer.Option("--max-calls", min=1, help="Requests and searches that a run may make; else 500.")
+]
+MaxTokensFlag: TypeAlias = Annotated[
+    int | None, typer.Option("--max-tokens", min=1, help="Tokens that a run may use; else 2,000,000.")
+]
+MaxSecondsFlag: TypeAlias = Annotated[
+    float | None, typer.Option("--max-seconds", min=0.01, help="Seconds that a run may take; else 3,600.")
+]
 UrlFlag: TypeAlias = Annotated[str | None, typer.Option("--base-url", metavar="URL", help="Endpoint of openai:MODEL.")]
 DebugFlag: TypeAlias = Annotated[bool, typer.Option("--debug", hidden=True, help="Show where an error came from.")]

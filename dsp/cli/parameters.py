@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from dsp.budget import GENEROUS, Budget
 from dsp.catalog import LoadedProgram, parsed_parameters
 from dsp.configuration import Setting
 from dsp.errors import UsageError
@@ -30,6 +31,15 @@ def parameters_of(program: LoadedProgram, settings: Sequence[str], k: Setting) -
     if k.value is not None and "k" not in texts and (demanded or "k" in program.parameters):
         texts["k"] = str(k.value)
     return parsed_parameters(program, texts)
+
+
+def budget_of(calls: int | None, tokens: int | None, seconds: float | None) -> Budget:
+    """The budget of a run: what the flags say, and the generous one for the rest."""
+    return Budget(
+        calls=GENEROUS.calls if calls is None else calls,
+        tokens=GENEROUS.tokens if tokens is None else tokens,
+        seconds=GENEROUS.seconds if seconds is None else seconds,
+    )
 
 
 def demonstrations(file: Path | None, program: LoadedProgram, question: str) -> dict[str, Any]:

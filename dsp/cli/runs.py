@@ -49,7 +49,7 @@ def show_run(run: RunOrEvaluation, json: JsonFlag = False, debug: DebugFlag = Fa
     from dsp.cli.crossings import show_crossings
     from dsp.cli.document import print_document
     from dsp.cli.doors import open_journal
-    from dsp.cli.history import header_lines, outcome_line
+    from dsp.cli.history import header_lines, outcome_line, stage_lms
     from dsp.cli.terminal import say
 
     evaluation = evaluations.found_evaluation(run)
@@ -64,7 +64,7 @@ def show_run(run: RunOrEvaluation, json: JsonFlag = False, debug: DebugFlag = Fa
     for row in header_lines(record):
         say(row)
     say()
-    show_crossings(record.crossings)
+    show_crossings(record.crossings, stage_lms(record))
     say("\n", outcome_line(record.outcome))
 
 

@@ -1,4 +1,4 @@
-"""What differs between two sets of demonstrations; ids of runs aside."""
+"""What differs between two sets of demonstrations."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

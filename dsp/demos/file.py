@@ -15,7 +15,7 @@ from dsp.lm.protocol import LM
 from dsp.parameters import example_from, example_json
 from dsp.record.calls import key_of
 from dsp.text.words import normal_answer
-from dsp.types import JSON, Demos, Example
+from dsp.types import JSON, NOTHING, Demos, Example
 
 VERSION = 1
 KIND = "dsp demonstrations"
@@ -49,14 +49,13 @@ class WorkedDemo:
     answer: str
     value: float
     attempt: int
-    run: str
     searches: tuple[tuple[str, tuple[str, ...]], ...]
     steps: tuple[WorkedStep, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class DemoSet:
-    """Demonstrations with their origin: `origin` holds program, lm, retriever, judge, seed, temperature, tries, …"""
+    """Demonstrations with their origin: `origin` holds program, lm, stages, retriever, judge, seed, tries, …"""
 
     origin: Mapping[str, Any]
     raw: tuple[Example, ...] = ()
@@ -97,14 +96,19 @@ def demo_set(
     lm: LM,
     retriever: Retriever | None,
     judge: str,
+    stages: Mapping[str, LM] = NOTHING,
     raw: Sequence[Example] = (),
     **more: JSON,
 ) -> DemoSet:
-    """What annotating gave, with its origin; of `raw` only what no worked demonstration was made from is kept."""
+    """What annotating gave, with its origin; of `raw` only what no worked demonstration was made from is kept.
+
+    Equal runs give equal files: nothing in them tells one time or one recorded run from another.
+    """
     used = {normal_answer(str(annotated.example.question)) for annotated in annotation.accepted}
     origin: dict[str, JSON] = {
         "program": {"name": program.name, "sha256": program.sha256},
         "lm": {"name": lm.name, "identity": dict(lm.identity)},
+        "stages": {stage: {"name": own.name, "identity": dict(own.identity)} for stage, own in sorted(stages.items())},
         "retriever": {"name": retriever.name, "identity": dict(retriever.identity)} if retriever else None,
         "judge": judge,
         **more,
@@ -182,7 +186,6 @@ def _worked(annotated: Annotated, number: int) -> WorkedDemo:
         answer=str(prediction.example.answer),
         value=annotated.value,
         attempt=annotated.attempt,
-        run=prediction.run,
         searches=tuple((str(c.request["query"]), tuple(h.passage.id for h in hits_from(c.reply))) for c in searches),
         steps=tuple(
             WorkedStep(
@@ -204,7 +207,6 @@ def _demo_json(demo: WorkedDemo) -> dict[str, JSON]:
         "answer": demo.answer,
         "value": demo.value,
         "attempt": demo.attempt,
-        "run": demo.run,
         "searches": [{"query": query, "passages": list(ids)} for query, ids in demo.searches],
         "steps": [
             {
@@ -226,7 +228,6 @@ def _demo_from(row: Mapping[str, Any]) -> WorkedDemo:
         answer=row["answer"],
         value=row["value"],
         attempt=row["attempt"],
-        run=row["run"],
         searches=tuple((search["query"], tuple(search["passages"])) for search in row["searches"]),
         steps=tuple(
             WorkedStep(

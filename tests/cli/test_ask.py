@@ -115,8 +115,10 @@ def test_no_call_of_a_program_that_asks_nobody(dsp: Command, fakes: Fakes, place
 
 
 def test_parameters_reach_the_program(dsp: Command, fakes: Fakes) -> None:
+    dsp("ask", "-p", "multihop", "--set", "hops=1", "--k", "1", QUESTION)
+    one_hop = len(fakes.retriever.queries)
     dsp("ask", "-p", "multihop", "--set", "hops=3", "--k", "1", QUESTION)
-    assert len(fakes.retriever.queries) == 3
+    assert len(fakes.retriever.queries) - one_hop > one_hop
     (search, *_) = dsp("ask", "--k", "1", "--trace", "--json", QUESTION).json["trace"]
     assert search["request"]["k"] == 1
 

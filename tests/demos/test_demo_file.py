@@ -1,9 +1,6 @@
 """Demonstrations as a file: read back as they were written, whole or not at all, for every program of the shelf."""
 
 import json
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +41,6 @@ DEMO = st.builds(
     answer=TEXT,
     value=st.floats(0, 1),
     attempt=st.integers(0, 3),
-    run=TEXT,
     searches=st.lists(st.tuples(TEXT, st.lists(TEXT, max_size=2).map(tuple)), max_size=2).map(tuple),
     steps=st.lists(STEP, max_size=2).map(tuple),
 )
@@ -72,55 +68,6 @@ def test_a_text_that_utf_8_cannot_hold_is_kept(tmp_path: Path) -> None:
     save(odd, tmp_path / "demos.json")
     assert load(tmp_path / "demos.json").raw == odd.raw
     assert "检索" in (tmp_path / "demos.json").read_text(encoding="utf-8")
-
-
-ANNOTATING = """
-import os, signal, sys
-from pathlib import Path
-from dsp import Example, Journal, using
-from dsp.catalog import load_program
-from dsp.demos.file import demo_set, save
-from dsp.demonstrate import annotate
-from dsp.judges import exact_match
-from dsp.testing import FixedRetriever, ScriptedLM
-from dsp.types import Passage
-
-folder, file, last = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-spoken = 0
-
-def say(request):
-    global spoken
-    if spoken == last:
-        os.kill(os.getpid(), signal.SIGKILL)
-    spoken += 1
-    with open(folder / f"{file}.paid", "a") as paid:
-        paid.write(request.prompt.replace("\\n", " ") + "\\n")
-    number = int(str(request.example.question).split()[-1])
-    return f" tower {number}" if request.stage == "hop" else f" {number % 3}"
-
-train = [Example(id=f"t{i}", question=f"What is the remainder of {i}", answers=(str(i % 2),)) for i in range(40)]
-lm = ScriptedLM(say)
-retriever = FixedRetriever([Passage(id=str(i), text=f"tower {i}") for i in range(40)])
-program = load_program("multihop")
-with using(lm=lm, retriever=retriever, journal=Journal(folder / f"{file}.sqlite3")):
-    annotation = annotate(program, train, judge=exact_match, raw=())
-save(demo_set(annotation, program=program, lm=lm, retriever=retriever, judge="exact_match"), folder / file)
-"""
-
-
-def test_a_killed_annotation_of_40_questions_goes_on_to_the_same_file(tmp_path: Path) -> None:
-    def run(file: str, last: int) -> int:
-        command = [sys.executable, "-c", ANNOTATING, str(tmp_path), file, str(last)]
-        return subprocess.run(command, check=False, timeout=120).returncode
-
-    assert run("whole", -1) == 0
-    assert run("killed", 61) == -signal.SIGKILL
-    assert not (tmp_path / "killed").exists()
-    assert run("killed", -1) == 0
-    whole, killed = load(tmp_path / "whole"), load(tmp_path / "killed")
-    assert not differences(whole, killed)
-    assert len(killed.worked) == 14
-    assert (tmp_path / "killed.paid").read_text().splitlines() == (tmp_path / "whole.paid").read_text().splitlines()
 
 
 def test_each_change_of_a_byte_is_noticed(tmp_path: Path) -> None:
