@@ -9,8 +9,8 @@ from typing import Any, ClassVar, TypeAlias
 from dsp.engine import loop
 from dsp.errors import Busy, DSPError, IntegrityError, StorageError
 from dsp.lm import crossing
-from dsp.lm.protocol import LM, Reply, Request, Style, Usage, completion_from, describe, reply_calls
-from dsp.record.calls import Call, key_of
+from dsp.lm.protocol import LM, Reply, Request, Style, Usage, completion_from, described, reply_calls
+from dsp.record.calls import Call
 from dsp.record.journal import Journal
 from dsp.types import JSON
 
@@ -50,7 +50,7 @@ class CachedLM:
     def complete(self, requests: Sequence[Request]) -> list[Reply]:
         """One reply for each request; `cached` where no model was asked for any of its samples."""
         started = time.perf_counter()
-        keys = [key_of(describe(self.inner, request)) for request in requests]
+        keys = [described(self.inner, request).key for request in requests]
         first = {key: request for key, request in zip(reversed(keys), reversed(requests), strict=True)}
         slots = [
             [(key, request.sample + i) for i in range(request.n)] for key, request in zip(keys, requests, strict=True)
@@ -99,7 +99,7 @@ class CachedLM:
         self, first: Mapping[str, Request], slots: Sequence[Slot], calls: dict[Slot, Call], asked: dict[Slot, Reply]
     ) -> None:
         """Ask for these samples, neighbours in one request; `asked` then holds the reply that brought each."""
-        requests = [replace(first[key], sample=sample, n=n) for key, sample, n in _neighbours(slots)]
+        requests = [_part(first[key], sample, n) for key, sample, n in _neighbours(slots)]
         replies = crossing.complete(self.inner, requests) if requests else []
         for request, reply in zip(requests, replies, strict=True):
             for call in reply_calls(self.inner, request, reply):
@@ -114,6 +114,11 @@ class CachedLM:
             return False
         finished = completion.finish == "stop" or (self.unfinished and completion.finish == "length")
         return finished and isinstance(completion.text, str)
+
+
+def _part(request: Request, sample: int, n: int) -> Request:
+    """The request for some of its samples; itself, with what it holds rendered, where those are all."""
+    return request if (request.sample, request.n) == (sample, n) else replace(request, sample=sample, n=n)
 
 
 def _neighbours(slots: Sequence[Slot]) -> Iterator[tuple[str, int, int]]:

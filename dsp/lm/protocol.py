@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any, Literal, Protocol, TypeAlias
 
 from dsp.errors import UsageError
-from dsp.record.calls import Call, key_of
+from dsp.record.calls import Call, canonical, key_of_text
 from dsp.template import Message, Template
 from dsp.text.wording import label_pattern
 from dsp.types import JSON, NOTHING, Example
@@ -169,6 +169,27 @@ def describe(lm: LM, request: Request) -> dict[str, JSON]:
     }
 
 
+@dataclass(frozen=True)
+class Described:
+    """The JSON form of a request, its canonical text and the key of that."""
+
+    said: Mapping[str, JSON]
+    style: Style
+    text: str
+    key: str
+
+
+def described(lm: LM, request: Request) -> Described:
+    """The description of a request to this LM, made once for each request and model."""
+    held: Described | None = request.__dict__.get("_described")
+    if held is None or held.style != lm.style or held.said["lm"] != lm.identity:
+        said = describe(lm, request)
+        text = canonical(said)
+        held = Described(said, lm.style, text, key_of_text(text))
+        request.__dict__["_described"] = held  # as cached_property does, in a frozen class
+    return held
+
+
 def completion_json(completion: Completion) -> dict[str, JSON]:
     """A completion as a record keeps it."""
     logprobs: JSON = None
@@ -189,15 +210,14 @@ def completion_from(record: Mapping[str, Any]) -> Completion:
 
 def reply_calls(lm: LM, request: Request, reply: Reply) -> list[Call]:
     """What a record keeps of a reply: one call for each sample; the prompt counts once, the completions evenly."""
-    said = describe(lm, request)
-    key, n = key_of(said), max(len(reply.completions), 1)
+    what, n = described(lm, request), max(len(reply.completions), 1)
     cut: dict[str, JSON] = {"cut": list(request.cut)} if request.cut else {}
-    return [
+    calls = [
         Call(
             door="lm",
-            key=key,
+            key=what.key,
             sample=request.sample + i,
-            request=said,
+            request=what.said,
             reply={**completion_json(completion), "dropped": list(reply.dropped), **cut},
             seconds=reply.seconds / n,
             prompt_tokens=reply.usage.prompt_tokens if i == 0 else 0,
@@ -205,3 +225,6 @@ def reply_calls(lm: LM, request: Request, reply: Reply) -> list[Call]:
         )
         for i, completion in enumerate(reply.completions)
     ]
+    for call in calls:
+        call.__dict__["request_text"] = what.text
+    return calls

@@ -4,11 +4,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 from dsp.types import JSON
 
 Door: TypeAlias = Literal["lm", "retriever"]
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +28,11 @@ class Call:
     seconds: float = 0.0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+
+    @cached_property
+    def request_text(self) -> str:
+        """The canonical JSON of the request."""
+        return canonical(self.request)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,9 +61,14 @@ class Crossing:
 
 def canonical(value: JSON | Mapping[str, JSON]) -> str:
     """The one JSON text of a value: sorted keys, no white space, no NaN; equal values give equal texts."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return _ENCODER.encode(value)
 
 
 def key_of(request: Mapping[str, JSON]) -> str:
     """The sha256 of a request's canonical JSON: equal requests have equal keys."""
-    return hashlib.sha256(canonical(request).encode("ascii")).hexdigest()
+    return key_of_text(canonical(request))
+
+
+def key_of_text(text: str) -> str:
+    """The key of the request with this canonical JSON."""
+    return hashlib.sha256(text.encode("ascii")).hexdigest()

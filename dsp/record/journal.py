@@ -5,16 +5,19 @@ are kept once. Every row carries a checksum: an altered one is never given out.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dsp.errors import IntegrityError, UsageError
+from dsp.engine import bridge
+from dsp.errors import IntegrityError
 from dsp.record import ledger
 from dsp.record.calls import Call, Crossing
 from dsp.record.database import Database
 from dsp.record.flights import Flights
+from dsp.record.pending import Pending, Write
 from dsp.types import JSON
 
 if TYPE_CHECKING:
@@ -50,9 +53,9 @@ class RunSummary:
 class Journal:
     """An append-only journal of runs and calls, for any number of threads and processes.
 
-    What a method has recorded outlives a killed process. `flights` lets the threads of this process ask equal
-    requests, (key, sample), once. Raises Busy, StorageError or IntegrityError where the
-    file cannot be used.
+    What a method has recorded outlives a killed process; of runs in flight (dsp/engine/), where `end` has returned,
+    and before that all but the last 20 ms (`pending.WINDOW`). `flights` lets the runs of this process ask equal
+    requests, (key, sample), once. Raises Busy, StorageError or IntegrityError where the file cannot be used.
     """
 
     def __init__(self, path: Path, *, patience: float = 10.0) -> None:
@@ -61,42 +64,54 @@ class Journal:
         self._database = Database(
             path, schema=ledger.SCHEMA, application=APPLICATION, version=VERSION, patience=patience
         )
+        self._pending = Pending(self._database)
         self._ids = ledger.RunIds()
         self.flights: Flights[tuple[str, int], Call] = Flights()
 
     def begin(self, header: Mapping[str, JSON]) -> str:
         """Record the start of a run; gives its id."""
         text, run = ledger.checked_json(header), self._ids.next()
-        with self._database.writing() as rows:
-            rows.execute("INSERT INTO runs (id, header, crc) VALUES (?, ?, ?)", (run, text, ledger.crc(run, text)))
+        self._write(run, partial(ledger.begin_run, run=run, header=text))
         return run
 
     def cross(self, run: str, crossing: Crossing) -> None:
         """Append one crossing of a door to a run; raises UsageError where the run is over or the position taken."""
-        with self._database.writing() as rows:
-            if rows.execute("SELECT 1 FROM runs WHERE id = ? AND outcome IS NULL", (run,)).fetchone() is None:
-                raise UsageError(f"run {run!r} is not in progress; begin a run first")
-            if not ledger.add_crossing(rows, run, crossing):
-                raise UsageError(f"run {run!r} already holds a crossing number {crossing.position}")
+        written = ledger.written(crossing)
+        self._write(run, partial(ledger.add_to_run, run=run, written=written), crossing.calls)
 
     def end(self, run: str, outcome: Mapping[str, JSON]) -> None:
-        """Record how a run ended; a second end changes nothing."""
+        """Record how a run ended; a second end changes nothing. Then all of the run is on the disk."""
         text = ledger.checked_json(outcome)
-        with self._database.writing() as rows:
-            (count,) = rows.execute("SELECT count(*) FROM crossings WHERE run = ?", (run,)).fetchone()
-            rows.execute(
-                "UPDATE runs SET outcome = ?, crossings = ?, outcome_crc = ? WHERE id = ? AND outcome IS NULL",
-                (text, count, ledger.crc(run, text, count), run),
-            )
+        self._write(run, partial(ledger.end_run, run=run, outcome=text), last=True)
+
+    def _write(
+        self, run: str, apply: "Callable[[Rows], None]", calls: Sequence[Call] = (), *, last: bool = False
+    ) -> None:
+        """Write at once; from a run in flight together with what the others write, at its end before it goes on."""
+        if not bridge.in_run():
+            with self._settled().writing() as rows:
+                apply(rows)
+        elif last:
+            self._pending.add_and_wait(Write(run, apply))
+        else:
+            self._pending.add(Write(run, apply, calls))
+
+    def _settled(self) -> Database:
+        """The database, once all that is pending is written."""
+        self._pending.commit()
+        return self._database
 
     def find(self, key: str, sample: int, usable: Callable[[Mapping[str, JSON]], bool] = bool) -> Call | None:
         """The first undamaged reply to a request that is `usable`, whichever run asked; None where there is none."""
         with self._database.reading() as rows:
-            return next((call for call in ledger.calls_of(rows, key, sample) if usable(call.reply)), None)
+            recorded = next((call for call in ledger.calls_of(rows, key, sample) if usable(call.reply)), None)
+        if recorded is not None:
+            return recorded
+        return next((call for call in self._pending.found(key, sample) if usable(call.reply)), None)
 
     def read(self, run: str) -> RunRecord:
         """A whole run, by its id, the start of one, or `last`; raises IntegrityError where any of it was altered."""
-        with self._database.reading() as rows:
+        with self._settled().reading() as rows:
             run = ledger.resolved(rows, run)
             header, outcome, count, _ = ledger.run_row(rows, run)
             crossings = tuple(ledger.crossings_of(rows, run))
@@ -118,13 +133,13 @@ class Journal:
 
     def runs(self, limit: int = 20) -> list[RunSummary]:
         """The latest runs, newest first."""
-        with self._database.reading() as rows:
+        with self._settled().reading() as rows:
             found = rows.execute("SELECT id FROM runs ORDER BY id DESC LIMIT ?", (limit,)).fetchall()
             return [_summary(rows, id_.decode(errors="replace")) for (id_,) in found]
 
     def pin(self, run: str, *, pinned: bool = True) -> None:
         """Keep a run, and all it refers to, from being pruned; or no longer."""
-        with self._database.writing() as rows:
+        with self._settled().writing() as rows:
             rows.execute("UPDATE runs SET pinned = ? WHERE id = ?", (int(pinned), ledger.resolved(rows, run)))
 
     def prune(
@@ -137,7 +152,7 @@ class Journal:
         """
         now = time.time() if now is None else now
         removed: list[str] = []
-        with self._database.writing() as rows:
+        with self._settled().writing() as rows:
             runs = ledger.prunable(rows, keep)
             batch = len(runs) if max_bytes is None else len(runs) // 20 + 1
             for start in range(0, len(runs), batch or 1):
@@ -148,14 +163,14 @@ class Journal:
                         rows.execute("DELETE FROM runs WHERE id = ?", (run,))
                         removed.append(run)
                 ledger.drop_unused(rows)
-        with self._database.reading() as rows:
+        with self._settled().reading() as rows:
             rows.executescript("PRAGMA incremental_vacuum")  # frees one page a step; execute() takes one step only
             rows.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return removed
 
     def close(self) -> None:
         """Close the file; the next use opens it again."""
-        self._database.close()
+        self._settled().close()
 
 
 def _summary(rows: "Rows", run: str) -> RunSummary:

@@ -8,7 +8,9 @@ import secrets
 import threading
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dsp.errors import IntegrityError, UnknownName, UsageError
@@ -67,8 +69,12 @@ def began(run: str) -> float:
 
 def checked_json(value: JSON | Mapping[str, JSON]) -> str:
     """The canonical JSON of what is to be recorded; UsageError where JSON cannot hold it."""
+    return _checked(partial(canonical, value))
+
+
+def _checked(text: Callable[[], str]) -> str:
     try:
-        return canonical(value)
+        return text()
     except (TypeError, ValueError, RecursionError) as error:
         raise UsageError(f"a record holds texts, finite numbers, lists and mappings only: {error}") from None
 
@@ -135,9 +141,48 @@ def _call(row: tuple[Any, ...]) -> Call | None:
     )
 
 
-def add_crossing(rows: "Rows", run: str, crossing: Crossing) -> bool:
+@dataclass(frozen=True)
+class Written:
+    """A crossing and the JSON of each of its calls: request and reply."""
+
+    crossing: Crossing
+    texts: tuple[tuple[str, str], ...]
+
+
+def written(crossing: Crossing) -> Written:
+    """A crossing ready for the record; UsageError where JSON cannot hold it."""
+    texts = tuple(
+        (_checked(partial(getattr, call, "request_text")), checked_json(call.reply)) for call in crossing.calls
+    )
+    return Written(crossing, texts)
+
+
+def begin_run(rows: "Rows", run: str, header: str) -> None:
+    """Store the header of a run."""
+    rows.execute("INSERT INTO runs (id, header, crc) VALUES (?, ?, ?)", (run, header, crc(run, header)))
+
+
+def add_to_run(rows: "Rows", run: str, written: Written) -> None:
+    """Store a crossing of a run; raises UsageError where the run is over or the position taken."""
+    if rows.execute("SELECT 1 FROM runs WHERE id = ? AND outcome IS NULL", (run,)).fetchone() is None:
+        raise UsageError(f"run {run!r} is not in progress; begin a run first")
+    if not _add_crossing(rows, run, written):
+        raise UsageError(f"run {run!r} already holds a crossing number {written.crossing.position}")
+
+
+def end_run(rows: "Rows", run: str, outcome: str) -> None:
+    """Store how a run ended, unless it has ended already."""
+    (count,) = rows.execute("SELECT count(*) FROM crossings WHERE run = ?", (run,)).fetchone()
+    rows.execute(
+        "UPDATE runs SET outcome = ?, crossings = ?, outcome_crc = ? WHERE id = ? AND outcome IS NULL",
+        (outcome, count, crc(run, outcome, count), run),
+    )
+
+
+def _add_crossing(rows: "Rows", run: str, written: Written) -> bool:
     """Store a crossing and its calls; False where the run already has one at that position."""
-    calls = [keep_call(rows, c, checked_json(c.request), checked_json(c.reply)) for c in crossing.calls]
+    crossing = written.crossing
+    calls = [keep_call(rows, call, *texts) for call, texts in zip(crossing.calls, written.texts, strict=True)]
     seconds = float(crossing.seconds)
     values = (run, crossing.position, crossing.stage, int(crossing.cached), seconds, checked_json(calls))
     inserted = rows.execute("INSERT OR IGNORE INTO crossings VALUES (?, ?, ?, ?, ?, ?, ?)", (*values, crc(*values)))
