@@ -13,7 +13,7 @@ from dsp.tables import Table, read_table
 
 PROJECT_FILE = "dsp.toml"
 MODES = ("dense", "lexical", "hybrid")
-OTHER_VARIABLES = ("DSP_HOME", "DSP_DEBUG")
+OTHER_VARIABLES = ("DSP_HOME", "DSP_DEBUG", "DSP_CONTEXT")
 """Variables that are read elsewhere and stand for no option."""
 
 

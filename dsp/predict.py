@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from dsp.completions import Completions
-from dsp.errors import LMError, ReadingError, Truncated, UsageError
+from dsp.errors import LMError, ReadingError, Rejected, Truncated, UsageError
 from dsp.lm.branched import BranchedLM
 from dsp.lm.protocol import Completion, Finish, Request
 from dsp.lm.window import fitted
@@ -107,7 +107,14 @@ def _request(template: Template, x: Example, stage: str, max_tokens: int) -> Req
 
 def _completions(request: Request) -> tuple[Completion, ...]:
     lm = lm_in_force(request.stage)
-    (reply,) = lm.complete([fitted(lm, request)])
+    sent = fitted(lm, request)
+    try:
+        (reply,) = lm.complete([sent])
+    except Rejected:
+        shorter = fitted(lm, request)  # the refusal may have told the window
+        if shorter == sent:
+            raise
+        (reply,) = lm.complete([shorter])
     return reply.completions
 
 

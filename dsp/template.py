@@ -6,6 +6,7 @@ No value can forge a field: a label counts only at the start of a line, and no l
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
@@ -195,10 +196,11 @@ class Template:
 
     def holds(self, values: Mapping[str, str]) -> bool:
         """Whether what was read has a value of the right type for every output."""
-        try:
-            return all(bool(values.get(f.name)) and f.read(values[f.name]) is not None for f in self.outputs)
-        except ReadingError:
+        if not all(values.get(f.name) for f in self.outputs):
             return False
+        with suppress(ReadingError):
+            return bool([f.read(values[f.name]) for f in self.outputs])
+        return False
 
     @property
     def _joiner(self) -> str:

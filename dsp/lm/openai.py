@@ -7,13 +7,13 @@ from functools import partial
 
 from dsp import environment
 from dsp.engine import loop
-from dsp.errors import Rejected, Truncated
+from dsp.errors import Rejected, Truncated, UsageError
 from dsp.lm.capability import Capability
 from dsp.lm.listening import listener
 from dsp.lm.protocol import Completion, Reply, Request, Style, TokenLogprob, Usage
 from dsp.lm.schemas import response_format, unwrapped
 from dsp.lm.seeds import sample_seed
-from dsp.lm.window import cut_to, estimated_prompt
+from dsp.lm.window import cut_to, estimated_prompt, window_said
 from dsp.remote.answers import Answer, Choice
 from dsp.remote.endpoint import OPENAI, Endpoint
 from dsp.types import JSON, NOTHING
@@ -44,7 +44,8 @@ class OpenAILM:
     ) -> None:
         """Name model and server; nothing is sent yet. `endpoint` replaces `base_url` and `api_key`.
 
-        `context` is the model's window in tokens, prompt and completion together, where it is known.
+        `context` is the model's window in tokens, prompt and completion together, where it is known; a refusal that
+        names it is remembered.
         """
         self.model = model
         self.style: Style = style
@@ -116,6 +117,7 @@ class OpenAILM:
             try:
                 return send({"model": self.model, **self._said(request), **body, **self._extra}, hear), dropped
             except Rejected as refusal:
+                self._context = window_said(str(refusal)) or self._context
                 if not self._capability.learn(refusal.option):
                     raise
 
@@ -164,13 +166,20 @@ class OpenAILM:
 def open_openai(
     model: str, *, base_url: str | None = None, api_key: str | None = None, style: Style = "chat"
 ) -> OpenAILM:
-    """A model by name; server and key are those of OPENAI_BASE_URL and OPENAI_API_KEY where they are not given."""
+    """A model by name; server and key are those of OPENAI_BASE_URL and OPENAI_API_KEY where they are not given.
+
+    DSP_CONTEXT declares its window in tokens. Raises UsageError where that is no such number.
+    """
     variables = environment.variables()
+    window = variables.get("DSP_CONTEXT", "")
+    if window and not (window.isdecimal() and int(window) > 0):
+        raise UsageError(f"DSP_CONTEXT is a window in tokens, such as 8192; found {window!r}")
     return OpenAILM(
         model,
         base_url or variables.get("OPENAI_BASE_URL") or OPENAI,
         variables.get("OPENAI_API_KEY", "") if api_key is None else api_key,
         style,
+        context=int(window) if window else None,
     )
 
 

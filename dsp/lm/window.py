@@ -16,6 +16,7 @@ from dsp.types import Example, Passage
 
 CONTEXT = "context"
 _PIECE = re.compile(r"([A-Z]?[a-z]+)|([A-Z]+)|([\u3000-\u9fff\uac00-\ud7af])|([!-~\n\t])|([^\s!-~])")
+_SAID = re.compile(r"context (?:length|size|window)\D{0,20}(\d{2,8})", re.IGNORECASE)
 _MARGIN = 1.1
 _TURN = 8
 
@@ -49,6 +50,12 @@ def cut_to(window: int, request: Request, tokens: Callable[[Request], int], who:
         )
     fewest = 1 + bisect_left(range(1, most), True, key=lambda count: fits(cut(request, count)))
     return cut(request, fewest)
+
+
+def window_said(refusal: str) -> int | None:
+    """The window that a server names when it refuses a prompt as too long; None where it names none."""
+    found = _SAID.search(refusal) if "too long" in refusal else None
+    return int(found[1]) if found else None
 
 
 def parts(request: Request) -> int:

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsp import fields
-from dsp.errors import Rejected
+from dsp.errors import Rejected, UsageError
 from dsp.lm.cached import CachedLM
 from dsp.lm.connect import embedded as opened
 from dsp.lm.embedded import _FILLER, EmbeddedLM
 from dsp.lm.models import Store
-from dsp.lm.openai import OpenAILM
+from dsp.lm.openai import OpenAILM, open_openai
 from dsp.lm.protocol import Reply, Request, describe
 from dsp.lm.weights import DEFAULT
 from dsp.lm.window import cut, cut_to, estimated_prompt, estimated_tokens, fitted, parts
@@ -27,7 +27,7 @@ from dsp.template import Template
 from dsp.testing import ScriptedLM
 from dsp.types import Demos, Example, Passage
 from tests.endpoints import endpoint
-from tests.faultserver import FaultServer, healthy
+from tests.faultserver import Act, FaultServer, Seen, error, healthy
 
 QA = Template("Answer.", (fields.context(), fields.question()), (fields.rationale(), fields.answer()))
 RAW = tuple(Example(question=f"raw {i}", answers=("yes",)) for i in range(3))
@@ -174,6 +174,54 @@ def test_an_endpoint_with_a_declared_window_is_sent_what_fits(style: Any) -> Non
     assert fit.cut == ("3 raw demonstrations", "2 worked demonstrations", "passage 7")
     assert "raw 0" not in said and "Passage number 1" in said
     assert describe(bound, fit) != describe(bound, request)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "This model's maximum context length is 200 tokens. However, you requested 900 tokens.",
+        "request (900 tokens) exceeds the available context size (200 tokens), try increasing it",
+    ],
+)
+def test_an_endpoint_that_names_its_window_is_asked_again_with_what_fits(said: str) -> None:
+    def behave(seen: Seen) -> Act:
+        return error(400, said) if "raw 0" in str(seen.json) else healthy
+
+    with FaultServer(behave) as server:
+        lm = OpenAILM("m", style="text", endpoint=endpoint(server))
+        demos = Demos(raw=RAW, worked={"answer": WORKED})
+        with using(lm=lm):
+            first, again = (run(short, question, demos=demos) for question in ("q", "r"))
+        with using(lm=lm), pytest.raises(Rejected, match=r"takes 200 in all"):
+            run(short, "why " * 300, demos=demos)
+        lm.close()
+    assert first.answer and again.answer
+    assert first.crossings[0].calls[0].reply["cut"] == again.crossings[0].calls[0].reply["cut"]
+    assert len(server.seen) == 3
+
+
+def short(question: str, *, demos: Demos) -> Example:
+    template = Template("Answer.", QA.inputs, (fields.answer(),))
+    return generate(template, Example(question=question, context=PASSAGES, demos=demos), stage="answer", max_tokens=10)
+
+
+def test_a_refusal_for_another_reason_is_not_asked_again() -> None:
+    with FaultServer(lambda seen: error(400, "200 tokens of this are a bad request")) as server:
+        lm = OpenAILM("m", endpoint=endpoint(server))
+        with using(lm=lm), pytest.raises(Rejected, match="a bad request"):
+            run(short, "q", demos=Demos())
+        lm.close()
+    assert len(server.seen) == 1
+
+
+def test_a_window_is_declared_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DSP_CONTEXT", str(NARROW))
+    with pytest.raises(Rejected, match=f"takes {NARROW} in all"):
+        fitted(open_openai("m", api_key="k"), replace(ASKED, example=ASKED.example.but(question="why " * 300)))
+    for wrong in ("8k", "-1", "0"):
+        monkeypatch.setenv("DSP_CONTEXT", wrong)
+        with pytest.raises(UsageError, match="such as 8192"):
+            open_openai("m", api_key="k")
 
 
 def test_the_estimate_grows_with_every_kind_of_text() -> None:

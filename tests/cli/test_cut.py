@@ -1,0 +1,27 @@
+"""`dsp ask --trace` says what was cut from a prompt that was too long."""
+
+from dataclasses import dataclass
+
+from dsp.lm.protocol import Request
+from dsp.lm.window import cut_to
+from dsp.testing import ScriptedLM
+from tests.cli.shared import QUESTION, Command, Fakes
+
+
+@dataclass
+class Narrow(ScriptedLM):
+    def fitted(self, request: Request) -> Request:
+        return cut_to(300, request, lambda one: len(one.prompt.split()), self.name)
+
+
+def test_the_trace_and_the_document_say_what_was_cut(dsp: Command, fakes: Fakes) -> None:
+    fakes.lm = Narrow(lambda request: "ColBERTv2")
+    whole = dsp("ask", "--trace", QUESTION).out
+    assert "cut:" not in whole
+    question = QUESTION + " why" * 80
+    done = dsp("ask", "--trace", question).out
+    assert "\n     cut: passage 2\n" in done
+    crossing = dsp("ask", "--trace", "--json", question).json["trace"][1]
+    assert crossing["cached"] is True
+    assert crossing["replies"][0]["cut"] == ["passage 2"]
+    assert "[2]" not in crossing["request"]["prompt"]
