@@ -12,7 +12,12 @@ from dsp.runner import Prediction
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "paper.md").read_text(encoding="utf-8")
 ROWS = [line for line in PAGE.splitlines() if line.startswith("| ") and not line.startswith(("| paper |", "| feature"))]
-CLASSES = {"CrossValidation": CrossValidation, "Prediction": Prediction, "Template": dsp.Template}
+CLASSES = {
+    "Completions": dsp.Completions,
+    "CrossValidation": CrossValidation,
+    "Prediction": Prediction,
+    "Template": dsp.Template,
+}
 
 
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"`(tests/[\w/]+\.py(?:::\w+)?)`", PAGE))))

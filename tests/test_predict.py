@@ -1,9 +1,12 @@
 """generate: outputs filled, missing ones asked for again, demonstrations by stage."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from dsp import fields
 from dsp.errors import ReadingError, UsageError
+from dsp.lm.protocol import LM, Completion, Reply, Request, TokenLogprob
 from dsp.predict import branch, ensemble, generate, generate_many
 from dsp.settings import using
 from dsp.template import Template
@@ -85,6 +88,42 @@ def test_unusable_completions_are_drawn_again_and_counted() -> None:
 def test_no_usable_completion_is_a_typed_error() -> None:
     with using(lm=ScriptedLM(lambda request: "")), pytest.raises(ReadingError):
         generate_many(COT, Example(question="q"), stage="answer", n=3)
+
+
+class Scored:
+    """An LM that gives log-probabilities and forgets the last field; what continues it is less likely."""
+
+    name, style, identity = "scored", "text", {"backend": "scored"}
+
+    def complete(self, requests: Sequence[Request]) -> list[Reply]:
+        return [self._reply(request) for request in requests]
+
+    def _reply(self, request: Request) -> Reply:
+        text, logprob, finish = (" 42", -3.0, "length") if request.begun else (" so", -1.0, "stop")
+        tokens = (TokenLogprob(token=text, logprob=logprob),)
+        return Reply(completions=(Completion(text=text, finish=finish, logprobs=tokens),) * request.n)  # type: ignore[arg-type]
+
+
+def test_the_score_is_over_all_that_was_written() -> None:
+    lm: LM = Scored()  # type: ignore[assignment]
+    with using(lm=lm):
+        completions = generate_many(COT, Example(question="q"), stage="answer", n=2)
+    assert completions.scores == (-2.0, -2.0)
+    assert completions.finishes == ("length", "length")
+    assert completions.answers == ("42", "42")
+
+
+def test_a_placeholder_is_no_answer() -> None:
+    echo = "${a short factoid answer, often between 1 and 5 words}"
+    lm = ScriptedLM([f" so\nAnswer: {echo}", f" {echo} 42"])
+    with using(lm=lm):
+        assert generate(COT, Example(question="q"), stage="answer").answer == "42"
+    assert lm.requests[1].begun == {"rationale": "so"}
+    lm = ScriptedLM([f" {echo}", " 42"])
+    with using(lm=lm):
+        assert generate(Template("A.", COT.inputs, (fields.answer(),)), Example(question="q"), stage="s").answer == "42"
+    assert [request.temperature for request in lm.requests] == [0.0, 0.7]
+    assert [request.seed for request in lm.requests] == [0, 1]
 
 
 def one_step(question: str, *, suffix: str = "") -> Example:
