@@ -32,6 +32,7 @@ class Prediction:
     `supported` says whether every claim of the answer has a citation whose quote was found, or nearly; `verified`
     whether each has one that was found.
     `stages` names the LMs of single stages, where other ones than `lm` were set for them.
+    `remarks` say what no crossing shows, such as that passages were not reranked.
     `tokens` counts what a model processed in this run; recorded replies cost nothing.
     """
 
@@ -50,6 +51,7 @@ class Prediction:
     index: str
     lm: str
     stages: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    remarks: tuple[str, ...] = ()
 
     def json(self) -> dict[str, JSON]:
         """The prediction as `dsp ask --json` prints it."""
@@ -66,6 +68,7 @@ class Prediction:
             "index": self.index,
             "lm": self.lm,
             "stages": dict(self.stages),
+            **({"remarks": list(self.remarks)} if self.remarks else {}),
         }
 
 
@@ -131,10 +134,13 @@ def _run(
     lm, retriever, meter = doors.lm, doors.retriever, Meter(loaded.name, budget)
     traced = wrapped(doors, lambda lm: TracedLM(BudgetedLM(lm, meter), trace))
     try:
-        with using(
-            lm=traced.lm,
-            stages=traced.stages,
-            retriever=None if retriever is None else TracedRetriever(BudgetedRetriever(retriever, meter), trace),
+        with (
+            trace.remarking(),
+            using(
+                lm=traced.lm,
+                stages=traced.stages,
+                retriever=None if retriever is None else TracedRetriever(BudgetedRetriever(retriever, meter), trace),
+            ),
         ):
             example = _checked(loaded, _called(loaded, question, parameters, trace))
     except Exception as error:
@@ -158,6 +164,7 @@ def _run(
         index=retriever.name if retriever else "",
         lm=lm.name if lm else "",
         stages={stage: own.name for stage, own in sorted(doors.stages.items())},
+        remarks=tuple(trace.remarks),
     )
     trace.end(prediction.json())
     return prediction

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from dsp.errors import Busy, IntegrityError, StorageError
@@ -29,6 +30,7 @@ class Trace:
     warn: Callable[[str], None] | None = None
     crossings: list[Crossing] = field(default_factory=list)
     spoken: list[tuple[Request, Reply]] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
     at: str = ""
 
     def begin(self, header: Mapping[str, JSON]) -> None:
@@ -46,6 +48,20 @@ class Trace:
         with self._kept() as journal:
             if journal is not None:
                 journal.cross(self.run, crossing)
+
+    def remark(self, text: str) -> None:
+        """Keep a word about what no crossing shows, once."""
+        if text not in self.remarks:
+            self.remarks.append(text)
+
+    @contextmanager
+    def remarking(self) -> Iterator[None]:
+        """For one block, what `remark` says is about this run."""
+        token = _remarked.set(self)
+        try:
+            yield
+        finally:
+            _remarked.reset(token)
 
     def end(self, outcome: Mapping[str, JSON]) -> None:
         """Record how the run ended."""
@@ -67,6 +83,16 @@ class Trace:
                 raise
             self.journal, self.run = None, ""
             self.warn(f"this run is not recorded: {error}")
+
+
+_remarked: ContextVar[Trace | None] = ContextVar("dsp_remarks", default=None)
+
+
+def remark(text: str) -> None:
+    """Say something about the run that is going on, where there is one: it stands in its trace and its record."""
+    trace = _remarked.get()
+    if trace is not None:
+        trace.remark(text)
 
 
 @dataclass(frozen=True, kw_only=True)

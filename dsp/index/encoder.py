@@ -80,7 +80,7 @@ class SentenceModel:
     @cached_property
     def fingerprint(self) -> str:
         """Name, prefixes and, for a folder, the sizes and small files of the model."""
-        parts = [self.name if not self._folder else _folder_state(self._folder), str(self._normalised)]
+        parts = [self.name if not self._folder else folder_state(self._folder), str(self._normalised)]
         parts += [str(prefix) for prefix in self._prefixes.values()]
         return f"st-{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}"
 
@@ -99,7 +99,7 @@ class SentenceModel:
 
     @cached_property
     def _model(self) -> Any:
-        with _quiet_loading():
+        with quiet_loading():
             from sentence_transformers import SentenceTransformer
 
             where = str(self._folder or self.name)
@@ -183,7 +183,7 @@ def _own_prefix(model: Any, kind: str) -> str:
     return prompts.get(kind) or (prompts.get("document") if kind == "passage" else None) or ""
 
 
-def _folder_state(folder: Path) -> str:
+def folder_state(folder: Path) -> str:
     """A hash of the names and sizes of a model's files, and of the contents of the small ones."""
     digest = hashlib.sha256()
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
@@ -195,7 +195,7 @@ def _folder_state(folder: Path) -> str:
 
 
 @contextmanager
-def _quiet_loading() -> Iterator[None]:
+def quiet_loading() -> Iterator[None]:
     """Keep the loader's bars and reports off the terminal; errors still come as exceptions."""
     from transformers.utils import logging
 
