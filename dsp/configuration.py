@@ -13,7 +13,7 @@ from dsp.tables import Table, read_table
 
 PROJECT_FILE = "dsp.toml"
 MODES = ("dense", "lexical", "hybrid")
-OTHER_VARIABLES = ("DSP_HOME", "DSP_DEBUG", "DSP_CONTEXT")
+OTHER_VARIABLES = ("DSP_HOME", "DSP_DEBUG", "DSP_CONTEXT", "DSP_REQUESTS_PER_MINUTE", "DSP_TOKENS_PER_MINUTE")
 """Variables that are read elsewhere and stand for no option."""
 
 

@@ -16,6 +16,7 @@ from dsp.lm.seeds import sample_seed
 from dsp.lm.window import cut_to, estimated_prompt, window_said
 from dsp.remote.answers import Answer, Choice
 from dsp.remote.endpoint import OPENAI, Endpoint
+from dsp.remote.pace import Pace
 from dsp.types import JSON, NOTHING
 
 _MOST_STOPS = 4
@@ -168,19 +169,31 @@ def open_openai(
 ) -> OpenAILM:
     """A model by name; server and key are those of OPENAI_BASE_URL and OPENAI_API_KEY where they are not given.
 
-    DSP_CONTEXT declares its window in tokens. Raises UsageError where that is no such number.
+    DSP_CONTEXT declares its window in tokens, DSP_REQUESTS_PER_MINUTE and DSP_TOKENS_PER_MINUTE how fast it may be
+    asked. Raises UsageError where one of them is no such number.
     """
     variables = environment.variables()
-    window = variables.get("DSP_CONTEXT", "")
-    if window and not (window.isdecimal() and int(window) > 0):
-        raise UsageError(f"DSP_CONTEXT is a window in tokens, such as 8192; found {window!r}")
     return OpenAILM(
         model,
-        base_url or variables.get("OPENAI_BASE_URL") or OPENAI,
-        variables.get("OPENAI_API_KEY", "") if api_key is None else api_key,
-        style,
-        context=int(window) if window else None,
+        style=style,
+        context=_whole(variables, "DSP_CONTEXT", "a window in tokens, such as 8192"),
+        endpoint=Endpoint(
+            base_url or variables.get("OPENAI_BASE_URL") or OPENAI,
+            variables.get("OPENAI_API_KEY", "") if api_key is None else api_key,
+            pace=Pace(
+                _whole(variables, "DSP_REQUESTS_PER_MINUTE", "a number of requests, such as 500") or 0,
+                _whole(variables, "DSP_TOKENS_PER_MINUTE", "a number of tokens, such as 200000") or 0,
+            ),
+        ),
     )
+
+
+def _whole(variables: Mapping[str, str], name: str, what: str) -> int | None:
+    """A variable that is a whole number above 0; None where it is not set."""
+    said = variables.get(name, "")
+    if said and not (said.isdecimal() and int(said) > 0):
+        raise UsageError(f"{name} is {what}; found {said!r}")
+    return int(said) if said else None
 
 
 def _usage(answer: Answer) -> Usage:

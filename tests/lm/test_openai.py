@@ -1,3 +1,5 @@
+import threading
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +14,20 @@ from dsp.template import Template
 from dsp.types import Example
 from tests import faultserver as faults
 from tests.endpoints import KEY
-from tests.faultserver import Act, Behaviour, FaultServer, Seen, answer, completion, error, healthy, ok, then_healthy
+from tests.faultserver import (
+    Act,
+    Behaviour,
+    FaultServer,
+    Seen,
+    Wire,
+    answer,
+    completion,
+    error,
+    healthy,
+    ok,
+    prompt_hash,
+    then_healthy,
+)
 
 QA = Template("Answer the question.", (fields.question(),), (fields.answer(),))
 
@@ -162,6 +177,27 @@ def test_a_server_that_refuses_n_is_asked_one_at_a_time(message: str) -> None:
     assert [len(reply.completions) for reply in replies] == [2, 2]
     assert ["n" in one.json for one in seen] == [True, False, False, False, False]
     assert replies[0].dropped == ("n",)
+
+
+def test_requests_and_samples_of_a_batch_are_asked_at_the_same_time() -> None:
+    """After the first request, which may teach what the model refuses, five others and their samples wait together."""
+    now, most, lock = [0], [0], threading.Lock()
+
+    def slowly(wire: Wire, seen: Seen) -> None:
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        time.sleep(0.1)
+        with lock:
+            now[0] -= 1
+        wire.reply(200, answer(completion(f"{prompt_hash(seen.json)} {seen.json['seed']}")))
+
+    requests = [ask(f"{i}", n=2, temperature=0.5) for i in range(6)]
+    replies, seen = asked(lambda seen: slowly, *requests)
+    assert len(seen) == 12 and most[0] >= 5
+    alone = [asked(lambda seen: slowly, request)[0][0] for request in requests[:2]]
+    assert [r.completions for r in replies[:2]] == [r.completions for r in alone]
+    assert len({reply.completions for reply in replies}) == 6
 
 
 def test_more_completions_than_asked_for_are_not_taken() -> None:

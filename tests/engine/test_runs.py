@@ -1,0 +1,168 @@
+"""Runs: synchronous functions in one thread that give way where they wait, each with context variables of its own."""
+
+import asyncio
+import random
+import subprocess
+import sys
+import threading
+import time
+from contextvars import ContextVar
+from itertools import pairwise
+
+import pytest
+
+from dsp.engine import bridge, loop
+
+VALUE: ContextVar[str] = ContextVar("value", default="none")
+
+
+def test_runs_wait_at_the_same_time_in_one_thread() -> None:
+    threads = set()
+
+    def work(i: int) -> int:
+        threads.add(threading.get_ident())
+        bridge.sleep(0.2)
+        return i
+
+    started = time.monotonic()
+    assert loop.together([lambda i=i: work(i) for i in range(50)]) == list(range(50))  # type: ignore[misc]
+    assert time.monotonic() - started < 3
+    assert len(threads) == 1 and threading.get_ident() not in threads
+
+
+def test_many_interleaved_runs_keep_their_own_context_variables() -> None:
+    """200 runs, each of which changes its variable between 10 waits of random length: nobody sees another's."""
+    order: list[int] = []
+
+    def work(i: int) -> bool:
+        chance, own = random.Random(i), []
+        for step in range(10):
+            VALUE.set(f"{i}.{step}")
+            bridge.sleep(chance.random() / 500)
+            order.append(i)
+            own.append(VALUE.get() == f"{i}.{step}")
+        return all(own)
+
+    token = VALUE.set("caller")
+    try:
+        assert all(loop.together([lambda i=i: work(i) for i in range(200)], at_once=200))  # type: ignore[misc]
+        assert VALUE.get() == "caller"
+    finally:
+        VALUE.reset(token)
+    assert sum(a != b for a, b in pairwise(order)) > 500, "the runs did not interleave"
+
+
+def test_a_run_sees_the_variables_of_the_caller() -> None:
+    token = VALUE.set("mine")
+    try:
+        assert loop.call_in_run(VALUE.get) == "mine"
+    finally:
+        VALUE.reset(token)
+
+
+def test_errors_come_out_where_they_belong_and_can_be_caught_inside() -> None:
+    async def fails() -> None:
+        await asyncio.sleep(0)
+        raise ValueError("inside")
+
+    def work() -> str:
+        try:
+            bridge.wait(fails())
+        except ValueError as error:
+            return f"caught {error}"
+        return "missed"
+
+    def raises() -> None:
+        raise KeyError("outside")
+
+    assert loop.call_in_run(work) == "caught inside"
+    with pytest.raises(KeyError, match="outside"):
+        loop.call_in_run(raises)
+
+
+def test_an_exit_in_a_run_is_its_result_and_the_others_go_on() -> None:
+    with pytest.raises(SystemExit):
+        loop.call_in_run(sys.exit, 3)
+    assert loop.call_in_run(int, "7") == 7
+
+
+def test_of_several_errors_the_first_in_order_is_raised() -> None:
+    def work(i: int) -> int:
+        bridge.sleep(0.02 * (5 - i))
+        if i >= 2:
+            raise ValueError(str(i))
+        return i
+
+    with pytest.raises(ValueError, match="2"):
+        loop.together([lambda i=i: work(i) for i in range(5)])  # type: ignore[misc]
+
+
+def test_no_more_than_allowed_are_in_flight() -> None:
+    now, most = [0], [0]
+
+    def work() -> None:
+        now[0] += 1
+        most[0] = max(most[0], now[0])
+        bridge.sleep(0.005)
+        now[0] -= 1
+
+    loop.together([work] * 40, at_once=7)
+    assert most == [7]
+
+
+def test_a_call_that_blocks_has_a_thread_and_holds_up_nobody() -> None:
+    ticks: list[float] = []
+
+    def ticking() -> None:
+        for _ in range(20):
+            bridge.sleep(0.01)
+            ticks.append(time.monotonic())
+
+    def slow() -> int:
+        time.sleep(0.3)
+        return threading.get_ident()
+
+    def blocking() -> int:
+        assert loop.aside(VALUE.get) == "mine"
+        return loop.aside(slow)
+
+    token = VALUE.set("mine")
+    try:
+        ident, _ = loop.together([blocking, ticking])
+    finally:
+        VALUE.reset(token)
+    assert ident not in (threading.get_ident(), loop.call_in_run(threading.get_ident))
+    assert max(b - a for a, b in pairwise(ticks)) < 0.25
+
+
+def test_outside_of_a_run_nothing_gives_way() -> None:
+    assert not bridge.in_run()
+    assert loop.aside(threading.get_ident) == threading.get_ident()
+
+
+def test_a_caller_with_an_event_loop_of_its_own_is_served() -> None:
+    """As in a notebook: synchronous calls inside a running loop."""
+
+    async def cell() -> list[int]:
+        return loop.together([lambda: bridge.sleep(0.01) or 1, lambda: 2])  # type: ignore[func-returns-value]
+
+    assert asyncio.run(cell()) == [1, 2]
+
+
+def test_without_greenlet_the_work_is_done_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bridge, "available", lambda: False)
+    assert loop.together([lambda: 1, lambda: 2]) == [1, 2]
+
+
+def test_a_forked_child_has_a_loop_of_its_own() -> None:
+    script = """
+import os, warnings
+warnings.simplefilter("ignore")
+from dsp.engine import loop
+assert loop.call_in_run(int, "1") == 1
+child = os.fork()
+if child == 0:
+    os._exit(0 if loop.call_in_run(int, "2") == 2 else 1)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)

@@ -1,0 +1,178 @@
+"""Evaluations whose questions are runs in one thread: the same reports, whole traces, nothing lost at a kill."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from dsp.errors import IntegrityError
+from dsp.evaluation.folder import REPORT, RunFolder, new_run
+from dsp.evaluation.outcome import Outcome
+from dsp.evaluation.run import evaluate
+from dsp.index.filters import Where
+from dsp.lm.openai import OpenAILM
+from dsp.lm.protocol import Reply, Request
+from dsp.record.journal import Journal
+from dsp.runner import replay
+from dsp.testing import FixedRetriever
+from dsp.types import NOTHING, Hit
+from tests.evaluation.contest import CITIES, PASSAGES, QUESTIONS, experiment, guesser, reader, says
+from tests.faultserver import FaultServer, Seen, Wire, answer, completion
+from tests.giving import GivingLM
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> bytes:
+    """The report of a run, one question after the other, that nothing disturbed."""
+    folder = new_run("whole", tmp_path)
+    evaluate(experiment(lm=GivingLM(says, longest=0)), folder)
+    return (folder.path / REPORT).read_bytes()
+
+
+@pytest.mark.parametrize("at_once", [2, 8, 32])
+def test_reports_are_equal_and_each_run_has_its_own_trace(tmp_path: Path, whole: bytes, at_once: int) -> None:
+    lm, journal = GivingLM(says), Journal(tmp_path / "j" / "journal.sqlite3")
+    folder = new_run("flight", tmp_path)
+    evaluate(experiment(lm=lm), folder, at_once=at_once, journal=journal)
+    assert (folder.path / REPORT).read_bytes() == whole
+    assert lm.threads and threading.get_ident() not in lm.threads and len(lm.threads) == 1
+    assert 2 <= lm.most <= at_once
+    for summary in journal.runs(100):
+        record = journal.read(summary.id)
+        question = str(record.header["question"])
+        assert all(question in str(crossing.calls[0].request) for crossing in record.crossings)
+        doors = [crossing.door for crossing in record.crossings]
+        assert doors == (["retriever", "lm"] if "reader" in str(record.header["program"]) else ["lm"])
+        assert replay(record, reader if "reader" in str(record.header["program"]) else guesser).answer
+    assert len(journal.runs(100)) == len(QUESTIONS) * 2
+
+
+class SlowRetriever(FixedRetriever):
+    """Counts its batches; each takes a moment."""
+
+    batches: list[int]
+
+    def search(self, queries: Sequence[str], k: int, *, where: Where = NOTHING) -> list[list[Hit]]:
+        self.batches.append(len(queries))
+        time.sleep(0.02)
+        return super().search(queries, k, where=where)
+
+
+def test_searches_of_runs_in_flight_meet(tmp_path: Path, whole: bytes) -> None:
+    retriever = SlowRetriever(PASSAGES)
+    retriever.batches = []
+    folder = new_run("meeting", tmp_path)
+    evaluate(experiment(lm=GivingLM(says, longest=0.001), retriever=retriever), folder, at_once=24)
+    assert (folder.path / REPORT).read_bytes() == whole
+    assert sum(retriever.batches) == len(QUESTIONS) and max(retriever.batches) > 2
+
+
+def test_a_late_question_is_ended_and_the_others_are_answered(tmp_path: Path) -> None:
+    class OneSlow(GivingLM):
+        def complete(self, requests: Sequence[Request]) -> list[Reply]:
+            self.longest = 60.0 if "number3?" in str(requests[0].example.question) else 0.001
+            return super().complete(requests)
+
+    folder = new_run("late", tmp_path)
+    started = time.monotonic()
+    evaluate(experiment(lm=OneSlow(says), programs=(guesser,)), folder, at_once=12, deadline=0.5, max_failed=1)
+    assert time.monotonic() - started < 10
+    outcomes = {outcome.question: outcome for outcome in folder.outcomes().values()}
+    assert outcomes["q03"].error == "DeadlineError"
+    assert sum(outcome.failed for outcome in outcomes.values()) == 1
+
+
+def test_an_error_that_fails_for_all_stops_the_runs_in_flight(tmp_path: Path) -> None:
+    def damaged(request: Request) -> str:
+        raise IntegrityError("the index is damaged")
+
+    lm = GivingLM(damaged)
+    with pytest.raises(IntegrityError, match="the index is damaged"):
+        evaluate(experiment(lm=lm), new_run("damaged", tmp_path), at_once=3)
+    time.sleep(0.1)
+    assert len(lm.requests) <= 6
+
+
+def test_an_interrupt_ends_the_runs_in_flight_and_leaves_no_outcome_for_them(tmp_path: Path, whole: bytes) -> None:
+    def told(done: int, total: int, outcome: Outcome | None) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    folder, lm = new_run("stopped", tmp_path), GivingLM(says)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(experiment(lm=lm), folder, at_once=4, told=told)
+    kept = len(folder.outcomes())
+    assert 3 <= kept < 12
+    assert not any(outcome.failed for outcome in folder.outcomes().values())
+    evaluate(experiment(lm=GivingLM(says)), folder, at_once=4)
+    assert (folder.path / REPORT).read_bytes() == whole
+
+
+def test_a_real_server_is_asked_over_one_pool_and_gives_everybody_their_own(tmp_path: Path) -> None:
+    now, most, lock = [0], [0], threading.Lock()
+
+    def city(wire: Wire, seen: Seen) -> None:
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        time.sleep(0.05)
+        with lock:
+            now[0] -= 1
+        number = int(str(seen.json["messages"][-1]["content"]).rpartition("number")[2].partition("?")[0])
+        wire.reply(200, answer(completion(CITIES[number])))
+
+    folder = new_run("server", tmp_path)
+    with FaultServer(lambda seen: city) as server:
+        lm = OpenAILM("m", server.url)
+        evaluate(experiment(lm=lm, programs=(guesser,)), folder, at_once=12, journal=Journal(tmp_path / "j" / "j.db"))
+        lm.close()
+    assert sorted(outcome.answer for outcome in folder.outcomes().values()) == sorted(CITIES)
+    assert all(outcome.scores["exact_match"] == 1 for outcome in folder.outcomes().values())
+    assert most[0] >= 6 and len(server.seen) == len(QUESTIONS) and server.connections <= 12
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from dsp.evaluation.folder import new_run
+from dsp.evaluation.run import evaluate
+from dsp.record.journal import Journal
+from tests.evaluation.contest import experiment, says
+from tests.giving import GivingLM
+
+home = Path(sys.argv[1])
+print("begun", flush=True)
+evaluate(experiment(lm=GivingLM(says, longest=0.4)), new_run("killed", home),
+         journal=Journal(home / "j" / "journal.sqlite3"), at_once=5)
+"""
+
+
+def test_what_an_outcome_says_is_in_the_journal_after_a_kill(tmp_path: Path, whole: bytes) -> None:
+    """Killed again and again: each outcome in the folder has its whole run in the journal."""
+    chance, kills = random.Random(7), 0
+    for _ in range(12):
+        process = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE)
+        assert process.stdout is not None and process.stdout.readline() == b"begun\n"
+        if kills < 4:
+            time.sleep(0.1 + chance.random() * 0.4)
+            os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        kills += process.returncode == -signal.SIGKILL
+        folder, journal = RunFolder(tmp_path / "evals" / "killed"), Journal(tmp_path / "j" / "journal.sqlite3")
+        for outcome in folder.outcomes().values() if folder.path.exists() else ():
+            record = journal.read(outcome.run)
+            assert record.outcome is not None and outcome.answer in str(record.outcome["answer"])
+        journal.close()
+        if process.returncode == 0:
+            break
+    assert kills >= 2
+    assert (folder.path / REPORT).read_bytes() == whole
