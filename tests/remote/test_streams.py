@@ -14,6 +14,7 @@ from dsp.remote.retries import Patience
 from tests import faultserver as faults
 from tests.endpoints import ASK, KEY, endpoint
 from tests.faultserver import Act, FaultServer, Seen, Wire, each, error, event, healthy, ok, stream
+from tests.remote.test_endpoint import FAULTS as ENDPOINT_FAULTS
 
 PIECES = ("The ", "house", " is red.")
 DONE = b"data: [DONE]\n\n"
@@ -91,6 +92,16 @@ def test_a_fault_that_stays_is_a_typed_error_without_the_key(name: str) -> None:
     assert type(fault) is expected
     assert len(server.seen) == 3
     assert KEY not in repr(fault) and "canary" not in repr(fault)
+
+
+@pytest.mark.parametrize("name", ENDPOINT_FAULTS)
+def test_every_fault_of_an_endpoint_is_the_same_in_a_stream(name: str) -> None:
+    act, expected, requests = ENDPOINT_FAULTS[name]
+    fault, heard, server = asked(act)
+    assert type(fault) is expected
+    assert len(server.seen) == requests
+    assert KEY not in repr(fault) and "canary" not in repr(fault)
+    assert not any(heard)
 
 
 def test_a_stream_without_end_meets_the_deadline_and_one_that_is_too_large_the_cap() -> None:
