@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from dsp import fields
     from dsp.budget import Budget
     from dsp.completions import Completions, likeliest, majority, most_common
+    from dsp.conversation import Conversation
     from dsp.crossvalidation import crossval
     from dsp.demonstrate import all_but, annotate, knn, sample
     from dsp.errors import DSPError
@@ -35,6 +36,7 @@ __all__ = [
     "Citation",
     "Completion",
     "Completions",
+    "Conversation",
     "DSPError",
     "Demos",
     "Example",
@@ -89,6 +91,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "dsp.budget": "Budget",
     "dsp.completions": "Completions likeliest majority most_common",
+    "dsp.conversation": "Conversation",
     "dsp.crossvalidation": "crossval",
     "dsp.demonstrate": "all_but annotate knn sample",
     "dsp.errors": "DSPError",

@@ -2,17 +2,31 @@
 
 import ast
 import sys
+import threading
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from dsp.catalog import LoadedProgram
 from dsp.errors import UnknownName
+
+_parsing = threading.Lock()
 
 
 def stages_of(program: LoadedProgram) -> tuple[str, ...] | None:
     """What the program's file passes as `stage=`, sorted; None where the file alone cannot tell."""
     try:
-        tree = ast.parse(program.path.read_bytes())
-    except (OSError, SyntaxError, ValueError):
+        source = program.path.read_bytes()
+    except OSError:
+        return None
+    with _parsing:  # CPython 3.11 fails where several threads parse at once
+        return _stages(source)
+
+
+@lru_cache(maxsize=256)
+def _stages(source: bytes) -> tuple[str, ...] | None:
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
         return None
     found: set[str] = set()
     for node in ast.walk(tree):

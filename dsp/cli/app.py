@@ -7,6 +7,7 @@ import typer
 
 from dsp.cli import (
     ask,
+    chat,
     compare,
     config,
     demos,
@@ -53,6 +54,7 @@ def _common(
 
 
 app.command("ask")(ask.ask)
+app.command("chat")(chat.chat)
 app.command("search")(search.search)
 app.command("eval")(evaluate.evaluate)
 app.command("compare")(compare.compare)

@@ -39,6 +39,7 @@ class Wanted:
     thresholds: Mapping[str, float]
     name: str | None
     flags: Mapping[str, str | None]
+    stages: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,15 +52,16 @@ class Limits:
 
 
 def budget_of(limits: Limits, experiment: "Experiment") -> "Budget":
-    """The budget of these limits, at the price of the experiment's LM."""
+    """The budget of these limits, at the price of the experiment's LMs."""
     from dsp.evaluation.budget import Budget, parsed_price, price_of
 
     given = None if limits.price is None else parsed_price(limits.price)
-    return Budget(tokens=limits.tokens, usd=limits.usd, price=price_of(experiment.lm, given))
+    return Budget(tokens=limits.tokens, usd=limits.usd, price=price_of(experiment.lms, given))
 
 
 def prepared(wanted: Wanted) -> "tuple[Experiment, RunFolder]":
     """The experiment with its doors opened, and the folder of its run."""
+    from dsp.cli.lms import open_lms
     from dsp.evaluation.benchmark import load_benchmark
     from dsp.evaluation.experiment import Experiment, check_index, fitting
     from dsp.evaluation.folder import new_run
@@ -72,7 +74,7 @@ def prepared(wanted: Wanted) -> "tuple[Experiment, RunFolder]":
     metrics += fitting(missing, questions, demanded=True)
     index = wanted.flags["index"] or _own_index(benchmark, wanted)
     chosen = doors.configured(**{**wanted.flags, "index": index})
-    lm = doors.open_lm(chosen)
+    lm, stages = open_lms(chosen, wanted.stages)
     experiment = Experiment(
         benchmark=benchmark.name,
         split=wanted.split or benchmark.default_split,
@@ -81,10 +83,13 @@ def prepared(wanted: Wanted) -> "tuple[Experiment, RunFolder]":
         entries=entries,
         metrics=metrics,
         lm=lm,
+        stages=stages,
         retriever=doors.open_retriever(chosen),
     )
     check_index(experiment)
-    name = wanted.name or run_name(benchmark.name, experiment.split, [entry.name for entry in entries], lm.name)
+    name = wanted.name or run_name(
+        benchmark.name, experiment.split, [entry.name for entry in entries], *(each.name for each in experiment.lms)
+    )
     return experiment, new_run(name, environment.home())
 
 
@@ -138,9 +143,9 @@ def show_plan(experiment: "Experiment", folder: "RunFolder", budget: "Budget", *
         say(f"\nExpected of {line(program)}: {_shown(cost)}")
 
 
-def run_name(benchmark: str, split: str, programs: list[str], lm: str) -> str:
+def run_name(benchmark: str, split: str, programs: list[str], *lms: str) -> str:
     """The name of a run where none is given: what it is of, so that the same command finds it again."""
-    parts = [benchmark, split, "+".join(Path(program).stem for program in programs), lm]
+    parts = [benchmark, split, "+".join(Path(program).stem for program in programs), *lms]
     return re.sub(r"[^A-Za-z0-9_.+~-]+", "-", "-".join(parts)).strip("-.+~_")[:150]
 
 

@@ -1,4 +1,4 @@
-"""The one JSON document that `--json` puts on standard output."""
+"""The JSON that `--json` puts on standard output: one document, or one a line."""
 
 import json
 import math
@@ -14,15 +14,24 @@ from dsp.types import JSON
 _LONE = re.compile("[\ud800-\udfff]")
 
 
-def json_text(value: object) -> str:
+def json_text(value: object, *, indent: int | None = 2) -> str:
     """A value as strict JSON: no NaN, no lone surrogate, no character that steers a terminal."""
-    text = json.dumps(_strict(value), ensure_ascii=False, allow_nan=False, indent=2)
+    text = json.dumps(_strict(value), ensure_ascii=False, allow_nan=False, indent=indent)
     return "".join(c if c == safe(c) else _escape(c) for c in text) if text != safe(text) else text
 
 
 def print_document(value: object) -> None:
     """Write the value on standard output as UTF-8, whatever the locale says."""
-    data = without_key(json_text(value)) + "\n"
+    _print(json_text(value))
+
+
+def print_line(value: object) -> None:
+    """Write the value as one of several lines of JSON."""
+    _print(json_text(value, indent=None))
+
+
+def _print(text: str) -> None:
+    data = without_key(text) + "\n"
     stream = sys.stdout
     if stream is None:
         return

@@ -8,7 +8,7 @@ from dsp.cli.options import (
     DebugFlag,
     IndexFlag,
     JsonFlag,
-    LmFlag,
+    LmsFlag,
     ModeFlag,
     UrlFlag,
     complete_benchmark,
@@ -31,7 +31,7 @@ def evaluate(
             autocompletion=complete_program,
         ),
     ] = None,
-    lm: LmFlag = None,
+    lm: LmsFlag = None,
     base_url: UrlFlag = None,
     index: IndexFlag = None,
     mode: ModeFlag = None,
@@ -94,6 +94,7 @@ def evaluate(
 
     from dsp.cli import contest, scores
     from dsp.cli.document import kept_clean, print_document
+    from dsp.cli.lms import parsed_lms
     from dsp.errors import UsageError
     from dsp.evaluation.conditions import parsed_thresholds, require_all_answered, require_all_asked, require_scores
 
@@ -102,7 +103,7 @@ def evaluate(
         return
     if benchmark is None:
         raise UsageError("name a benchmark, for example: dsp eval digest; `dsp list` shows them")
-    thresholds = parsed_thresholds(fail_under or ())
+    thresholds, lms = parsed_thresholds(fail_under or ()), parsed_lms(lm or ())
     wanted = contest.Wanted(
         benchmark=benchmark,
         programs=tuple(program or ()),
@@ -115,7 +116,8 @@ def evaluate(
         metrics=tuple(metric or ()),
         thresholds=thresholds,
         name=name,
-        flags={"lm": lm, "base_url": base_url, "index": index, "mode": mode},
+        flags={"lm": lms.usual, "base_url": base_url, "index": index, "mode": mode},
+        stages=lms.stages,
     )
     with kept_clean(json):
         experiment, folder = contest.prepared(wanted)

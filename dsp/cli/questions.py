@@ -10,7 +10,11 @@ LONGEST = 8_000
 
 def question_text(argument: str, what: str = "the question") -> str:
     """The question itself; `-` reads it from standard input. UsageError where it is empty, too long or no text."""
-    text = _from_stdin() if argument == "-" else argument
+    return checked_text(_from_stdin() if argument == "-" else argument, what)
+
+
+def checked_text(text: str, what: str = "the question") -> str:
+    """The text without white space around it; UsageError where it is empty, too long or no text."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:

@@ -2,8 +2,8 @@
 
 import math
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dsp.errors import BudgetReached, UsageError
@@ -54,7 +54,7 @@ class Spent:
 
     def json(self) -> dict[str, JSON]:
         """The spending as a line of a run folder."""
-        return asdict(self)
+        return dict(vars(self))
 
 
 def spent_from(record: Mapping[str, Any]) -> Spent:
@@ -76,11 +76,11 @@ def parsed_price(text: str) -> Price:
     return Price(prompt=numbers[0], completion=numbers[1])
 
 
-def price_of(lm: LM | None, given: Price | None = None) -> Price | None:
-    """The price that was given; 0 for a model on this machine; None, unknown, for one behind an endpoint."""
+def price_of(lms: Iterable[LM], given: Price | None = None) -> Price | None:
+    """The price that was given; 0 for models on this machine; None, unknown, where one is behind an endpoint."""
     if given is not None:
         return given
-    return None if lm is not None and "endpoint" in lm.identity else FREE
+    return None if any("endpoint" in lm.identity for lm in lms) else FREE
 
 
 class Budget:
@@ -123,6 +123,8 @@ class Budget:
 
         Raises BudgetReached where that does not fit beside what others hold; `exhausted` where it would not fit alone.
         """
+        if self._tokens is None and self._usd is None:
+            return
         with self._lock:
             if self._exceeds(sum(self._held, start=self.spent + most)):
                 self.exhausted = self.exhausted or self._exceeds(self.spent + most)
@@ -132,7 +134,8 @@ class Budget:
     def settle(self, held: Spent, spent: Spent | None) -> None:
         """Give back what was set aside and count what the request did cost; None where it failed."""
         with self._lock:
-            self._held.remove(held)
+            if held in self._held:
+                self._held.remove(held)
             if spent is not None:
                 self.spent += spent
         if spent is not None:

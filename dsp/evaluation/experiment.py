@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dsp.catalog import LoadedProgram
-from dsp.errors import UsageError
+from dsp.errors import UnknownName, UsageError
 from dsp.evaluation.benchmark import check_gold, document_id
 from dsp.evaluation.metrics import Metric, find_metric
 from dsp.evaluation.questions import fingerprint
 from dsp.index.protocol import Retriever
 from dsp.lm.protocol import LM
 from dsp.parameters import parameters_json
+from dsp.stages import stages_of
 from dsp.types import JSON, Example
 
 FORMAT = 1
@@ -35,7 +36,10 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """Programs, the questions they are asked, the doors they ask through, the metrics; the first is the baseline."""
+    """Programs, the questions they are asked, the doors they ask through, the metrics; the first is the baseline.
+
+    `stages` holds the LMs that are asked at single stages, by the programs that have these.
+    """
 
     benchmark: str
     split: str
@@ -44,6 +48,7 @@ class Experiment:
     entries: tuple[Entry, ...]
     metrics: tuple[Metric, ...]
     lm: LM | None = None
+    stages: Mapping[str, LM] = field(default_factory=dict)
     retriever: Retriever | None = None
 
     def __post_init__(self) -> None:
@@ -57,8 +62,23 @@ class Experiment:
         if not ids or again is not None:
             found = "there is none" if not ids else f"{again!r} comes twice"
             raise UsageError(f"an evaluation needs questions, each with its own id; {found}")
+        known = [stages_of(entry.program) for entry in self.entries]
+        there = {stage for stages in known for stage in stages or ()}
+        unknown = [] if None in known else [stage for stage in self.stages if stage not in there]
+        if unknown:
+            raise UnknownName("stage of these programs", unknown[0], there)
         if not self.metrics:
             raise UsageError("no metric can be computed for these questions; give them answers or gold passages")
+
+    @property
+    def lms(self) -> tuple[LM, ...]:
+        """Every LM that may be asked."""
+        return (*(() if self.lm is None else (self.lm,)), *self.stages.values())
+
+    def stages_for(self, entry: Entry) -> dict[str, LM]:
+        """The LMs for those stages that a program has, as far as its file can tell."""
+        known = stages_of(entry.program)
+        return {stage: lm for stage, lm in self.stages.items() if known is None or stage in known}
 
     def header(self) -> dict[str, JSON]:
         """All that tells this experiment from another, as a run folder keeps it."""
@@ -76,13 +96,16 @@ class Experiment:
                 for entry in self.entries
             },
             "order": [entry.name for entry in self.entries],
-            "lm": None if self.lm is None else {"name": self.lm.name, "identity": dict(self.lm.identity)},
-            "retriever": None
-            if self.retriever is None
-            else {"name": self.retriever.name, "identity": dict(self.retriever.identity)},
+            "lm": None if self.lm is None else _about(self.lm),
+            **({"stages": {stage: _about(lm) for stage, lm in sorted(self.stages.items())}} if self.stages else {}),
+            "retriever": None if self.retriever is None else _about(self.retriever),
             "metrics": {metric.name: metric.version for metric in self.metrics},
             "primary": primary(self.metrics),
         }
+
+
+def _about(door: LM | Retriever) -> dict[str, JSON]:
+    return {"name": door.name, "identity": dict(door.identity)}
 
 
 def primary(metrics: Sequence[Metric]) -> str:

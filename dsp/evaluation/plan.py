@@ -45,6 +45,7 @@ def plan(experiment: Experiment, folder: "RunFolder", budget: Budget, *, fresh: 
         "programs": list(expected),
         "metrics": [metric.name for metric in experiment.metrics],
         "lm": experiment.lm.name if experiment.lm else "none",
+        **({"stages": {stage: lm.name for stage, lm in experiment.stages.items()}} if experiment.stages else {}),
         "index": experiment.retriever.name if experiment.retriever else "none",
         "done": total - left,
         "left": left,

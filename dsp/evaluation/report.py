@@ -40,6 +40,7 @@ def report(
         "seed": header["seed"],
         "fingerprint": header["fingerprint"],
         "lm": header["lm"],
+        **({"stages": header["stages"]} if "stages" in header else {}),
         "retriever": header["retriever"],
         "metrics": dict(header["metrics"]),
         "primary": primary,

@@ -18,9 +18,10 @@ from dsp.evaluation.experiment import Entry, Experiment
 from dsp.evaluation.folder import REPORT, TIMINGS, RunFolder
 from dsp.evaluation.outcome import Outcome, answered, failure
 from dsp.evaluation.report import MAX_FAILED, report, timings
+from dsp.lm.protocol import LM
 from dsp.record.journal import Journal
 from dsp.runner import Prediction, run
-from dsp.settings import using
+from dsp.settings import using, wrapping
 from dsp.types import JSON, Example
 
 Told: TypeAlias = Callable[[int, int, Outcome | None], None]
@@ -117,11 +118,19 @@ class _Session:
         """Ask one question and keep its outcome, unless something has stopped the run."""
         if self._stopped.is_set():
             return
-        lm = None if self._experiment.lm is None else BudgetedLM(self._experiment.lm, self._budget)
+        limited: list[BudgetedLM] = []
+
+        def limit(lm: LM) -> LM:
+            limited.append(BudgetedLM(lm, self._budget))
+            return limited[-1]
+
         try:
-            with using(lm=lm):
+            with (
+                using(lm=self._experiment.lm, stages=self._experiment.stages_for(task.entry)),
+                wrapping(limit),
+            ):
                 outcome = _outcome(task, self._experiment, self._deadline, self._warn)
-            if lm is not None and lm.refused:  # a program may have caught the error
+            if any(lm.refused for lm in limited):  # a program may have caught the error
                 raise BudgetReached(f"{task.entry.name} was refused a request")
             self._folder.append(outcome)
         except BudgetReached:

@@ -13,6 +13,7 @@ Rows = list[list[str]]
 def about(report: Report) -> str:
     """What the report is of, in one line."""
     lm, index = (door["name"] if door else "none" for door in (report["lm"], report["retriever"]))
+    lm = ", ".join([lm, *(f"{stage}: {own['name']}" for stage, own in report.get("stages", {}).items())])
     return f"{report['questions']} questions · LM {lm} · index {index} · seed {report['seed']}"
 
 

@@ -166,9 +166,9 @@ def test_only_an_endpoint_may_charge() -> None:
     class Remote(ScriptedLM):
         identity = {"backend": "openai", "endpoint": "https://example.org"}  # noqa: RUF012
 
-    assert price_of(ScriptedLM(says)) == price_of(None) == Price(prompt=0, completion=0)
-    assert price_of(Remote(says)) is None
-    assert price_of(Remote(says), Price(prompt=1, completion=2)) == Price(prompt=1, completion=2)
+    assert price_of([ScriptedLM(says)]) == price_of([]) == Price(prompt=0, completion=0)
+    assert price_of([ScriptedLM(says), Remote(says)]) is None
+    assert price_of([Remote(says)], Price(prompt=1, completion=2)) == Price(prompt=1, completion=2)
 
 
 def silent(question: str) -> Example:

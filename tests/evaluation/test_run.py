@@ -1,8 +1,5 @@
 import errno
-import json
 import os
-import random
-import signal
 import subprocess
 import sys
 import threading
@@ -13,12 +10,15 @@ from typing import Any
 
 import pytest
 
+from dsp.catalog import load_program
 from dsp.errors import Busy, IntegrityError, LMError, Rejected, StorageError, UsageError
+from dsp.evaluation.budget import Budget
 from dsp.evaluation.experiment import Entry
 from dsp.evaluation.folder import OUTCOMES, REPORT, RunFolder, new_run, open_run
 from dsp.evaluation.metrics import METRICS
 from dsp.evaluation.outcome import Outcome
 from dsp.evaluation.run import evaluate, remaining
+from dsp.evaluation.shown import about
 from dsp.lm.protocol import Request
 from dsp.record.calls import canonical
 from dsp.record.journal import Journal
@@ -43,19 +43,6 @@ def whole(tmp_path: Path) -> bytes:
     folder = new_run("whole", tmp_path)
     evaluate(experiment(), folder)
     return report_of(folder)
-
-
-@pytest.mark.parametrize("at_once", [1, 2, 8, 32])
-def test_reports_are_equal_at_any_concurrency(tmp_path: Path, whole: bytes, at_once: int) -> None:
-    pause = random.Random(at_once)
-
-    def slowly(request: Request) -> str:
-        time.sleep(pause.random() / 200)
-        return says(request)
-
-    folder = new_run("crowd", tmp_path)
-    evaluate(experiment(slowly), folder, at_once=at_once, journal=Journal(tmp_path / "j" / "journal.sqlite3"))
-    assert report_of(folder) == whole
 
 
 @pytest.mark.parametrize("kept", [0, 1, 7, 23])
@@ -328,44 +315,31 @@ def test_runs_are_found_by_name_and_path(tmp_path: Path) -> None:
             new_run(name, tmp_path)
 
 
-KILLED = """
-import sys, time
-from pathlib import Path
-from dsp.evaluation.folder import new_run
-from dsp.evaluation.run import evaluate
-from dsp.record.journal import Journal
-from tests.evaluation.contest import experiment, says
-asked = open(sys.argv[2], "a")
-def slowly(request):
-    asked.write("x"); asked.flush(); time.sleep(0.004)
-    return says(request)
-home = Path(sys.argv[1])
-print("begun", flush=True)
-evaluate(experiment(slowly), new_run("killed", home), journal=Journal(home / "journal.sqlite3"), at_once=3)
-"""
+def test_a_stage_has_its_own_lm_in_the_programs_that_have_the_stage(tmp_path: Path) -> None:
+    def other(request: Request) -> str:
+        return "Atlantis"
+
+    small = ScriptedLM(other, name="small")
+    made = evaluate(experiment(stages={"answer": small}), folder := new_run("staged", tmp_path))
+    assert len(small.requests) == 24
+    assert [p["scores"]["exact_match"]["mean"] for p in made["programs"]] == [0.0, 0.0]  # type: ignore[index,union-attr,call-overload]
+    assert folder.header()["stages"]["answer"]["name"] == "small"
+    assert "LM scripted, answer: small" in about(made)
+    with pytest.raises(UsageError, match=r"another experiment: stages"):
+        evaluate(experiment(), new_run("staged", tmp_path))
 
 
-@pytest.mark.parametrize("seed", [7, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(100, 125))])
-def test_sigkill_loses_nothing_and_runs_nothing_twice(tmp_path: Path, whole: bytes, seed: int) -> None:
-    moments = random.Random(seed)
-    kills, home = 0, tmp_path / "home"
-    for _ in range(40):
-        process = subprocess.Popen(
-            [sys.executable, "-c", KILLED, str(home), str(tmp_path / "asked")], stdout=subprocess.PIPE, cwd=ROOT
-        )
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"begun\n"
-        if kills < 5:
-            time.sleep(0.02 + moments.random() * 0.06)
-            os.kill(process.pid, signal.SIGKILL)
-        process.communicate()
-        kills += process.returncode == -signal.SIGKILL
-        if process.returncode == 0:
-            break
-    folder = RunFolder(home / "evals" / "killed")
-    assert kills >= 3
-    assert report_of(folder) == whole
-    lines = (folder.path / OUTCOMES).read_text("utf-8").splitlines()
-    keys = [(row["program"], row["question"]) for row in (json.loads(line)["outcome"] for line in lines)]
-    assert len(keys) == len(set(keys)) == 24
-    assert 24 <= len((tmp_path / "asked").read_text()) <= 24 + 3 * kills
+def test_the_budget_is_for_the_lms_of_all_stages(tmp_path: Path) -> None:
+    small = ScriptedLM(says, name="small")
+    made = evaluate(experiment(stages={"answer": small}), new_run("poor", tmp_path), budget=Budget(tokens=200))
+    assert len(small.requests) < 24
+    assert sum(p["not_asked"] for p in made["programs"]) == 24 - len(small.requests)  # type: ignore[index,union-attr,misc,call-overload]
+
+
+def test_each_program_has_the_lms_of_its_own_stages(tmp_path: Path) -> None:
+    lm = ScriptedLM(says, name="small")
+    entries = tuple(Entry(program=load_program(name)) for name in ("closed_book", "multihop"))
+    made = experiment(entries=entries, stages={"hop": lm})
+    assert [made.stages_for(entry) for entry in entries] == [{}, {"hop": lm}]
+    with pytest.raises(UsageError, match=r"stage of these programs is called 'hops'\. Did you mean 'hop'"):
+        experiment(entries=entries, stages={"hops": lm})
