@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -14,7 +15,8 @@ from dsp.record.calls import canonical
 from dsp.types import JSON
 
 BATCH = 16
-"""Lines between two times that the disk is waited for."""
+"""Lines after which the disk is waited for, but for PAUSE seconds after the last time."""
+PAUSE = 0.5
 
 T = TypeVar("T")
 
@@ -30,6 +32,7 @@ class Lines(Generic[T]):
         self._lock = threading.Lock()
         self._file: int | None = None
         self._unsynced = 0
+        self._synced = 0.0
 
     def open(self) -> None:
         """Be ready to append; what a killed process wrote in part is dropped."""
@@ -49,9 +52,9 @@ class Lines(Generic[T]):
                 return
             _write(self._file, line)
             self._unsynced += 1
-            if self._unsynced >= BATCH:
+            if self._unsynced >= BATCH and time.monotonic() - self._synced >= PAUSE:
                 os.fsync(self._file)
-                self._unsynced = 0
+                self._unsynced, self._synced = 0, time.monotonic()
 
     def close(self) -> None:
         """Wait until the disk has every line; no further one is taken."""
