@@ -46,6 +46,7 @@ def build_from(source: str, *, name: str | None, with_papers: bool, again: bool)
     """Build the index of a source, and show how far it is."""
     from dsp.index.build import build_index
     from dsp.index.open import find_index
+    from dsp.index.size import told
 
     home = environment.home()
     found, recipe = find_index(source, home)
@@ -55,6 +56,8 @@ def build_from(source: str, *, name: str | None, with_papers: bool, again: bool)
     unfetched: list[Failure] = []
     if with_papers:
         recipe = _with_papers(recipe, home / "papers" / name, unfetched)
+    if beforehand := told(recipe):
+        note(f"{line(name)}: {beforehand}")
     with progress(f"index {name}") as report:
         result = build_index(recipe, home=home, name=name, progress=report, again=again)
     failed = len(unfetched) + result.report.failed

@@ -94,6 +94,7 @@ class Recipe:
     """An index as its owner describes it. `words` and `overlap` count words (1.6 Chinese characters are one).
 
     `glossary` names a file of terms and words for them, relative to the recipe; empty where there is none.
+    `expected` and `expected_bytes` state how many passages and bytes of text there will be, 0 where nobody knows.
     """
 
     name: str
@@ -111,13 +112,16 @@ class Recipe:
     lexical_weight: float = 1.0
     papers: tuple[Paper, ...] = ()
     glossary: str = ""
+    licence: str = ""
+    expected: int = 0
+    expected_bytes: int = 0
 
     @property
     def fingerprint(self) -> str:
         """Sixteen hex digits of everything that a built index depends on, whatever the file's layout.
 
-        The folder, the description and how the index is searched (mode, weights) are left out; whether
-        the documents themselves changed is `corpus.corpus_state`.
+        The folder, what is said of the corpus (description, licence, size) and how the index is searched (mode,
+        weights) are left out; whether the documents themselves changed is `corpus.corpus_state`.
         """
         sources = [source.described() for source in self.sources]
         fetched = any(source.label for source in self.sources)
@@ -174,7 +178,7 @@ def index_name(text: str) -> str:
 
 def _recipe(table: Table, folder: Path, name: str) -> Recipe:
     passages, search, faiss = table.table("passages"), table.table("search"), table.table("faiss")
-    weights = search.table("weights")
+    weights, size = search.table("weights"), table.table("size")
     words = passages.whole("words", 110, 10, 2000)
     recipe = Recipe(
         name=index_name(name),
@@ -192,8 +196,11 @@ def _recipe(table: Table, folder: Path, name: str) -> Recipe:
         lexical_weight=weights.number("lexical", 1.0, 0.0, 1000.0),
         papers=tuple(_paper(table, item) for item in table.items("papers")),
         glossary=table.text("glossary", ""),
+        licence=table.text("licence", ""),
+        expected=size.whole("passages", 0, 0, 10**10),
+        expected_bytes=size.whole("bytes", 0, 0, 10**13),
     )
-    for part in (passages, search, faiss, weights):
+    for part in (passages, search, faiss, weights, size):
         part.finish()
     names = [paper.name for paper in recipe.papers]
     if len(set(names)) < len(names):
