@@ -159,9 +159,12 @@ def _show_first_prompt(question: str, wanted: Wanted, *, json: bool) -> None:
     if request is None:
         note(f"The program {loaded.name} asked no language model.")
     elif json:
-        print_document({"stage": request.stage, "program": loaded.name, **describe(lm, request)})
+        cut = {"cut": list(request.cut)} if request.cut else {}
+        print_document({"stage": request.stage, "program": loaded.name, **describe(lm, request), **cut})
     else:
         show_prompt(request.stage, describe(lm, request))
+        if request.cut:
+            note(f"Note: cut, so that it fits the model's window: {', '.join(request.cut)}")
     if request is None and json:
         print_document(None)
 

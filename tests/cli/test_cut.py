@@ -21,6 +21,9 @@ def test_the_trace_and_the_document_say_what_was_cut(dsp: Command, fakes: Fakes)
     question = QUESTION + " why" * 80
     done = dsp("ask", "--trace", question).out
     assert "\n     cut: passage 2\n" in done
+    first = dsp("ask", "--no-call", question)
+    assert first.err == "Note: cut, so that it fits the model's window: passage 2\n"
+    assert dsp("ask", "--no-call", "--json", question).json["cut"] == ["passage 2"]
     crossing = dsp("ask", "--trace", "--json", question).json["trace"][1]
     assert crossing["cached"] is True
     assert crossing["replies"][0]["cut"] == ["passage 2"]
