@@ -48,6 +48,13 @@ def example_json(x: Example) -> JSON:
     return {name: _value(name, value) for name, value in x.fields().items()}
 
 
+def is_recordable(value: object) -> bool:
+    """Whether a record keeps such a value: text, number, passage, or a list of these."""
+    if isinstance(value, tuple | list):
+        return all(map(is_recordable, value))
+    return value is None or isinstance(value, bool | int | float | str | Passage)
+
+
 def _value(name: str, value: object) -> JSON:
     if isinstance(value, Passage):
         return {"passage": passage_json(value)}

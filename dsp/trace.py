@@ -11,9 +11,11 @@ from dsp.index.filters import Where
 from dsp.index.protocol import Retriever, describe_search, hits_json, search_where
 from dsp.lm import crossing
 from dsp.lm.protocol import LM, Reply, Request, Style, reply_calls
+from dsp.parameters import is_recordable
 from dsp.record.calls import Call, Crossing, key_of
 from dsp.record.journal import Journal
-from dsp.template import Template
+from dsp.template import Field, Template
+from dsp.text.values import written_value
 from dsp.types import JSON, NOTHING, Example, Hit
 
 
@@ -112,16 +114,23 @@ def steps(spoken: Sequence[tuple[Request, Reply]], final: Example) -> tuple[Step
     """
     found: list[Step] = []
     for request, reply in spoken:
-        readings = [request.template.read(c.text, request.begun).values for c in reply.completions]
-        written = [{**request.begun, **values} for values in readings]
-        complete = [w for w in written if request.template.holds(w)]
+        template = request.template
+        written = [{**request.begun, **template.read(c.text, request.begun).values} for c in reply.completions]
+        complete = [{f.name: f.read(w[f.name]) for f in template.outputs} for w in written if template.holds(w)]
         if not complete:
             continue
         agreeing = [w for w in complete if any(final.get(name) == value for name, value in w.items())]
-        inputs = {f.name: request.example.get(f.name) for f in request.template.inputs}
-        example = Example(**inputs, **(agreeing or complete)[0])
-        found.append(Step(stage=request.stage, example=example, template=request.template))
+        values = {**{f.name: request.example.get(f.name) for f in template.inputs}, **(agreeing or complete)[0]}
+        example = Example(**{f.name: _recordable(f, values[f.name]) for f in template.fields})
+        found.append(Step(stage=request.stage, example=example, template=template))
     return tuple(found)
+
+
+def _recordable(field: Field, value: object) -> object:
+    """The value as a record keeps it: one of a type as JSON, as it is written in a prompt."""
+    if field.type is not None and value is not None:
+        return written_value(field.type, value)
+    return value if is_recordable(value) else str(value)
 
 
 @dataclass(frozen=True)

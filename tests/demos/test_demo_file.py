@@ -15,7 +15,10 @@ from dsp.demos.file import DemoSet, WorkedDemo, WorkedStep, demo_set, load, save
 from dsp.demos.finetuning import training_rows
 from dsp.demos.fitting import misfits, templates_of
 from dsp.errors import IntegrityError, StorageError, TemplateError, UsageError
+from dsp.judges import exact_match
+from dsp.lm.protocol import Request
 from dsp.record.calls import key_of
+from dsp.runner import run
 from dsp.settings import using
 from dsp.template import SEPARATOR
 from dsp.testing import FixedRetriever, ScriptedLM
@@ -179,3 +182,47 @@ def test_what_is_held_out_is_at_least_one_and_never_in_both(share: float) -> Non
     ids: Any = [{row["id"] for row in rows} for rows in (split.train, split.held_out)]
     assert len(ids[0]) == len(ids[1]) == 1
     assert not ids[0] & ids[1]
+
+
+TYPED = """
+from typing import Literal
+
+import pydantic
+
+from dsp import NO_DEMOS, Demos, Example, Field, Template, fields, generate
+
+
+class Plan(pydantic.BaseModel):
+    parts: list[str]
+    size: int
+
+
+PLAN = Field(name="plan", label="Plan:", type=Plan)
+SPLIT = Template("Split.", (fields.question(),), (PLAN,))
+KIND = Field(name="kind", label="Kind:", type=Literal["short", "long"])
+ANSWER = Template("Answer.", (fields.question(), PLAN), (KIND, fields.answer()))
+
+
+def typed(question: str, *, demos: Demos = NO_DEMOS) -> Example:
+    x = generate(SPLIT, Example(question=question, demos=demos), stage="split")
+    return generate(ANSWER, x, stage="answer")
+"""
+
+
+def test_values_that_are_no_text_are_kept_as_prompts_write_them(tmp_path: Path) -> None:
+    def say(request: Request) -> str:
+        return ' {"parts": ["a"], "size": 1}' if request.stage == "split" else " Long.\nAnswer: 1901"
+
+    (tmp_path / "typed.py").write_text(TYPED)
+    program, lm, file = load_program(str(tmp_path / "typed.py")), ScriptedLM(say), tmp_path / "demos.json"
+    with using(lm=lm):
+        annotation = annotate(program, TRAIN, judge=exact_match, raw=())
+        save(demo_set(annotation, program=program, lm=lm, retriever=None, judge="exact_match"), file)
+        found = load(file)
+        run(program, "And the gate?", demos=found.demos)
+    assert not misfits(found, program)
+    assert [step.stage for step in found.worked[0].steps] == ["split", "answer"]
+    shown = lm.requests[-1].prompt
+    assert 'Plan: {"parts":["a"],"size":1}\nKind: "long"\nAnswer: 1901' in shown.replace("\n\n", "\n")
+    rows = training_rows(found, program, format="jsonl", held_out=0.0).train
+    assert str(rows[0]["completion"]).strip() == '{"parts":["a"],"size":1}'
