@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from dsp.catalog import names
+from dsp.catalog import names, shelf
 from dsp.configuration import Configuration, is_local
 from dsp.errors import DSPError, IntegrityError, ModelCorrupt
 from dsp.lm.models import Store
@@ -105,6 +105,7 @@ def _language_model(chosen: Configuration, variables: Mapping[str, str]) -> Iter
 
 
 def _indexes(home: Path) -> Iterator[Finding]:
+    from dsp.index.recipe import load_recipe
     from dsp.index.storage import index_names
 
     try:
@@ -116,7 +117,7 @@ def _indexes(home: Path) -> Iterator[Finding]:
     for name in built:
         yield _index(home, name)
     for name in names("indexes"):
-        if name not in built:
+        if name not in built and not load_recipe(shelf("indexes") / name).is_large:
             text = f"{name} is not built yet; its first use builds it"
             yield Finding(area="indexes", state="note", text=text, mend=f"dsp index build {name}")
 

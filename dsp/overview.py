@@ -8,6 +8,7 @@ from pathlib import Path
 from dsp.catalog import is_bare, load_program, names, shelf
 from dsp.errors import UnknownName, UsageError
 from dsp.index.generation import Generation, open_generation
+from dsp.index.recipe import load_recipe
 from dsp.index.storage import index_folder, index_names
 from dsp.lm.models import Store
 from dsp.lm.weights import DEFAULT
@@ -24,11 +25,15 @@ def indexes(home: Path) -> list[dict[str, str]]:
     return [
         {
             "name": name,
-            "state": "built" if name in built else "built on first use",
+            "state": "built" if name in built else _unbuilt(name),
             "about": description(shelf("indexes") / name / "index.toml") if name in shipped else "your own",
         }
         for name in sorted({*shipped, *built})
     ]
+
+
+def _unbuilt(name: str) -> str:
+    return f"dsp index build {name}" if load_recipe(shelf("indexes") / name).is_large else "built on first use"
 
 
 def built_index(home: Path, name: str) -> Generation:

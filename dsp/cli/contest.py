@@ -204,10 +204,23 @@ def _own_index(benchmark: "Benchmark", wanted: Wanted) -> str:
     home = environment.home()
     recipe = benchmark.recipe(home / "pools" / benchmark.name, wanted.split, data=wanted.data)
     if recipe is None:
+        _require_known(benchmark.layout.index, home)
         return benchmark.layout.index
     with progress(f"index {recipe.name}") as report:
         build_index(recipe, home=home, name=recipe.name, progress=report)
     return recipe.name
+
+
+def _require_known(name: str, home: Path) -> None:
+    """UsageError, with what to do, where a benchmark names an index that is neither on the shelf nor built here."""
+    from dsp.catalog import names
+    from dsp.index.storage import index_names
+
+    if name not in {*index_names(home), *names("indexes")}:
+        raise UsageError(
+            f"these questions are asked over the index {name!r}, which nobody built here; docs/reproduce.md says where "
+            f"its passages are: dsp index build FILE --name {name}. Or ask over another one with --index"
+        )
 
 
 def _shown(value: JSON) -> str:

@@ -7,7 +7,7 @@ import typer
 from dsp.cli.options import DebugFlag, JsonFlag
 
 app = typer.Typer(
-    help="List, show, verify, export and prune recorded runs.", no_args_is_help=True, rich_markup_mode=None
+    help="List, show, verify and prune recorded runs.", no_args_is_help=True, rich_markup_mode=None
 )
 Run: TypeAlias = Annotated[str, typer.Argument(metavar="RUN", help="The id of a run, the start of one, or last.")]
 RunOrEvaluation: TypeAlias = Annotated[

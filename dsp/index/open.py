@@ -17,6 +17,7 @@ from dsp.index.generation import Generation, open_generation
 from dsp.index.hybrid import IndexRetriever
 from dsp.index.protocol import Retriever
 from dsp.index.recipe import MODES, Recipe, load_recipe, open_recipe
+from dsp.index.size import told
 from dsp.index.storage import index_folder, index_names
 from dsp.index.stored import recipe_from
 
@@ -27,8 +28,9 @@ def open_index(
     """The retriever over an index: a shipped or built one by its bare name, one of the user's by the path of its
     recipe or documents, or a ColBERTv2-style search server as `colbert:URL`.
 
-    It is built now where it was not, and anew where its recipe or documents changed since. `mode` (dense, lexical or
-    hybrid) goes before the recipe's. Raises UnknownName, IndexCorrupt, StorageError, UsageError.
+    It is built now where it was not, unless its recipe says that it is large, and anew where its recipe or documents
+    changed since. `mode` (dense, lexical or hybrid) goes before the recipe's. Raises UnknownName, IndexCorrupt,
+    StorageError, UsageError.
     """
     if str(name_or_path).startswith(PREFIX):
         return ColBERTServer(str(name_or_path).removeprefix(PREFIX))
@@ -41,6 +43,8 @@ def open_index(
         recipe = _with_extras(recipe, generation.manifest)
     if recipe is None:
         raise UsageError(f"the index {name!r} was built by another version of dsp; build it again from its documents")
+    if generation is None and recipe.is_large:
+        raise UsageError(f"the index {name!r} is not built: {told(recipe)}. Build it with: dsp index build {name}")
     if generation is None or not _usable(generation.manifest, recipe, home):
         generation = _rebuilt(recipe, name, home, progress, generation)
     encoder = connect_encoder(recipe.encoder, home=home, metric=recipe.metric)

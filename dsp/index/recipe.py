@@ -16,6 +16,8 @@ FORMATS = ("markdown", "text", "html", "pdf", "jsonl", "csv", "parquet")
 METRICS = ("cosine", "inner_product", "l2")
 MODES = ("dense", "lexical", "hybrid")
 LANGUAGES = ("auto", "en", "zh")
+LARGE = 1_000_000
+"""Passages from which on an index is built only when somebody asks for that."""
 # Raised when reading or cutting changes, so that built indexes are known to be of an older kind.
 READING = 2
 
@@ -115,6 +117,11 @@ class Recipe:
     licence: str = ""
     expected: int = 0
     expected_bytes: int = 0
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it states so many passages that nobody should be surprised by a build."""
+        return self.expected >= LARGE
 
     @property
     def fingerprint(self) -> str:

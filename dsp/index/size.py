@@ -7,8 +7,6 @@ from dsp.index.recipe import Recipe
 
 DIMENSION = 384
 """Numbers in a vector of the embedded encoder."""
-LARGE = 1_000_000
-"""Passages from which on nobody should be surprised by a build."""
 # Measured on built indexes of HotpotQA, XQuAD and the digest: bytes for a byte of text, and for a passage.
 _STORED, _LEXICAL, _PLACES = 1.35, 0.9, 40
 

@@ -30,6 +30,7 @@ def test_the_recipe_shown_is_a_recipe(tmp_path: Path) -> None:
         ("encoder.", "sources = 'a'\nencoder.nonesuch = 1"),
         ("faiss.", "sources = 'a'\nfaiss.nonesuch = 1"),
         ("search.", "sources = 'a'\nsearch.nonesuch = 1"),
+        ("size.", "sources = 'a'\nsize.nonesuch = 1"),
         ("search.weights.", "sources = 'a'\nsearch.weights.nonesuch = 1"),
         ("papers.", "sources = 'a'\n[[papers]]\nname = 'x'\nurl = 'u'\nnonesuch = 1"),
     ],
