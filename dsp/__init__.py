@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from dsp.grounding import best_grounded, rank
     from dsp.index.open import open_index
     from dsp.index.protocol import Retriever
+    from dsp.index.rerank import CrossEncoder, RerankedRetriever
     from dsp.lm.connect import connect
     from dsp.lm.listening import listening
     from dsp.lm.protocol import LM, Completion, Reply, Request
     from dsp.predict import branch, ensemble, generate, generate_many
     from dsp.record.journal import Journal
+    from dsp.reranking import YesNo, rerank
     from dsp.runner import Prediction, replay, run
     from dsp.search import condense, distinct, is_nothing, retrieve, retrieve_fused
     from dsp.settings import using
@@ -37,6 +39,7 @@ __all__ = [
     "Completion",
     "Completions",
     "Conversation",
+    "CrossEncoder",
     "DSPError",
     "Demos",
     "Example",
@@ -48,8 +51,10 @@ __all__ = [
     "Program",
     "Reply",
     "Request",
+    "RerankedRetriever",
     "Retriever",
     "Template",
+    "YesNo",
     "all_but",
     "annotate",
     "best_grounded",
@@ -78,6 +83,7 @@ __all__ = [
     "phrase",
     "rank",
     "replay",
+    "rerank",
     "retrieve",
     "retrieve_fused",
     "rrf",
@@ -100,12 +106,14 @@ _HOMES = {
     "dsp.grounding": "best_grounded rank",
     "dsp.index.open": "open_index",
     "dsp.index.protocol": "Retriever",
+    "dsp.index.rerank": "CrossEncoder RerankedRetriever",
     "dsp.record.journal": "Journal",
     "dsp.lm.connect": "connect",
     "dsp.lm.listening": "listening",
     "dsp.lm.protocol": "LM Completion Reply Request",
     "dsp.text.phrases": "echoes phrase",
     "dsp.predict": "branch ensemble generate generate_many",
+    "dsp.reranking": "YesNo rerank",
     "dsp.runner": "Prediction replay run",
     "dsp.search": "condense distinct is_nothing retrieve retrieve_fused",
     "dsp.settings": "using",
