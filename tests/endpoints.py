@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 from dsp.remote.endpoint import Endpoint
 from dsp.remote.retries import Patience
+from dsp.testing.faults import FaultServer, error
 from dsp.types import JSON
-from tests.faultserver import FaultServer, error
 
 KEY = "sk-" + "canary0123456789abcdef"
 ASK: dict[str, JSON] = {"model": "m", "messages": [{"role": "user", "content": "Who?"}]}

@@ -7,9 +7,9 @@ from dsp import errors
 from dsp.cli.main import explained
 from dsp.lm.models import Store
 from dsp.testing import ScriptedLM
+from dsp.testing.faults import FaultServer
 from tests.cli.shared import QUESTION, Command, Fakes
 from tests.endpoints import ECHO, KEY
-from tests.faultserver import FaultServer
 
 root = pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faultserver import FaultServer, Seen, Wire, stream
+from dsp.testing.faults import FaultServer, Seen, Wire, stream
 
 PROGRAM = '''"""One stage."""
 from dsp import Example, Template, fields, generate

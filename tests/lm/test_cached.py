@@ -18,11 +18,11 @@ from dsp.remote.endpoint import Endpoint
 from dsp.remote.retries import Patience
 from dsp.template import Template
 from dsp.testing import ScriptedLM
+from dsp.testing.faults import Act, FaultServer, completion, error, ok, then_healthy
+from dsp.testing.faults import answer as body_of
 from dsp.trace import Trace, TracedLM
 from dsp.types import JSON, Example
 from tests.endpoints import KEY
-from tests.faultserver import Act, FaultServer, completion, error, ok, then_healthy
-from tests.faultserver import answer as body_of
 
 QA = Template("Answer the question.", (fields.question(),), (fields.answer(),))
 

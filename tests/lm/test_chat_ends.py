@@ -8,9 +8,9 @@ from dsp.lm.protocol import Request, Style
 from dsp.predict import generate
 from dsp.settings import using
 from dsp.template import Template
+from dsp.testing.faults import FaultServer, answer, completion, ok
 from dsp.types import Example
 from tests.endpoints import endpoint
-from tests.faultserver import FaultServer, answer, completion, ok
 
 SHORT = Template("Answer.", (fields.question(),), (fields.answer(),))
 COT = Template("Answer.", (fields.question(),), (fields.rationale(), fields.answer()))

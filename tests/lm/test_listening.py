@@ -15,9 +15,9 @@ from dsp.lm.openai import OpenAILM
 from dsp.lm.protocol import Request, Style, completion_json, describe, reply_calls
 from dsp.lm.weights import DEFAULT
 from dsp.template import Template
+from dsp.testing.faults import FaultServer, Seen, answer, completion, error, healthy, ok, stream
 from dsp.types import Example
 from tests.endpoints import KEY, endpoint
-from tests.faultserver import FaultServer, Seen, answer, completion, error, healthy, logprob_rows, ok, stream
 
 COT = Template("Answer.", (fields.question(),), (fields.rationale(), fields.answer()))
 QUERY = Template("Search.", (fields.question(),), (fields.query(),))
@@ -34,7 +34,7 @@ def openai(server: FaultServer, style: Style = "chat") -> OpenAILM:
 def test_only_the_answer_is_heard_and_the_record_is_the_same(style: Style) -> None:
     rows = [{"token": piece, "logprob": -0.5} for piece in PIECES]
     logprobs = (
-        logprob_rows(rows)
+        {"logprobs": {"content": rows}}
         if style == "chat"
         else {"logprobs": {"tokens": list(PIECES), "token_logprobs": [-0.5] * len(PIECES)}}
     )

@@ -11,10 +11,9 @@ from dsp.lm.connect import connect
 from dsp.lm.openai import OpenAILM, open_openai
 from dsp.lm.protocol import Reply, Request, describe
 from dsp.template import Template
-from dsp.types import Example
-from tests import faultserver as faults
-from tests.endpoints import KEY
-from tests.faultserver import (
+from dsp.testing import faults
+from dsp.testing.answers import prompt_hash
+from dsp.testing.faults import (
     Act,
     Behaviour,
     FaultServer,
@@ -25,9 +24,10 @@ from tests.faultserver import (
     error,
     healthy,
     ok,
-    prompt_hash,
     then_healthy,
 )
+from dsp.types import Example
+from tests.endpoints import KEY
 
 QA = Template("Answer the question.", (fields.question(),), (fields.answer(),))
 

@@ -23,9 +23,9 @@ from dsp.runner import replay, run
 from dsp.settings import using
 from dsp.template import Field, Template
 from dsp.testing import ScriptedLM
+from dsp.testing.faults import Act, FaultServer, Seen, answer, completion, error, ok
 from dsp.types import NO_DEMOS, Demos, Example
 from tests.endpoints import endpoint
-from tests.faultserver import Act, FaultServer, Seen, answer, completion, error, ok
 
 
 class Town(pydantic.BaseModel):

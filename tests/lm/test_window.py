@@ -25,9 +25,9 @@ from dsp.runner import replay, run
 from dsp.settings import using
 from dsp.template import Template
 from dsp.testing import ScriptedLM
+from dsp.testing.faults import Act, FaultServer, Seen, error, healthy
 from dsp.types import Demos, Example, Passage
 from tests.endpoints import endpoint
-from tests.faultserver import Act, FaultServer, Seen, error, healthy
 
 QA = Template("Answer.", (fields.context(), fields.question()), (fields.rationale(), fields.answer()))
 RAW = tuple(Example(question=f"raw {i}", answers=("yes",)) for i in range(3))

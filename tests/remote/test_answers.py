@@ -9,7 +9,7 @@ from dsp.errors import LMError
 from dsp.remote import answers
 from dsp.remote.answers import Answer
 from dsp.remote.retries import TryAgain
-from tests.faultserver import answer, completion
+from dsp.testing.faults import answer, completion
 
 FILTERED = "content_filter"
 ODD: dict[str, tuple[bytes, Callable[[Answer], bool]]] = {

@@ -10,8 +10,8 @@ from dsp.lm.openai import open_openai
 from dsp.remote.endpoint import Endpoint
 from dsp.remote.pace import Pace
 from dsp.remote.retries import Patience
+from dsp.testing.faults import Act, FaultServer, Seen, error, healthy, then_healthy
 from tests.endpoints import ASK, Time, endpoint
-from tests.faultserver import Act, FaultServer, Seen, error, healthy, then_healthy
 from tests.lm.test_openai import ask
 
 

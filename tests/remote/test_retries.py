@@ -2,9 +2,10 @@ import pytest
 
 from dsp.errors import LMError, RateLimited, Unavailable
 from dsp.remote.retries import Attempts, Patience, TryAgain, retry_after
-from tests import faultserver as faults
+from dsp.testing import faults
+from dsp.testing.answers import prompt_hash
+from dsp.testing.faults import FaultServer, answer, error, ok
 from tests.endpoints import ASK, Time, endpoint
-from tests.faultserver import FaultServer, answer, error, ok, prompt_hash
 
 WAITS: dict[str, tuple[dict[str, str], float | None]] = {
     "nothing": ({}, 0.5),

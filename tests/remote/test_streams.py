@@ -11,10 +11,12 @@ from dsp.remote import streams
 from dsp.remote.answers import Answer
 from dsp.remote.endpoint import Endpoint
 from dsp.remote.retries import Patience
-from tests import faultserver as faults
+from dsp.testing import faults
+from dsp.testing.answers import answer as plain
+from dsp.testing.answers import event
+from dsp.testing.faults import Act, FaultServer, Seen, Wire, completion, each, error, ok, stream
 from tests.endpoints import ASK, KEY, endpoint
-from tests.faultserver import Act, FaultServer, Seen, Wire, each, error, event, healthy, ok, stream
-from tests.remote.test_endpoint import FAULTS as ENDPOINT_FAULTS
+from tests.remote.test_endpoint import MORE_FAULTS
 
 PIECES = ("The ", "house", " is red.")
 DONE = b"data: [DONE]\n\n"
@@ -94,9 +96,9 @@ def test_a_fault_that_stays_is_a_typed_error_without_the_key(name: str) -> None:
     assert KEY not in repr(fault) and "canary" not in repr(fault)
 
 
-@pytest.mark.parametrize("name", ENDPOINT_FAULTS)
-def test_every_fault_of_an_endpoint_is_the_same_in_a_stream(name: str) -> None:
-    act, expected, requests = ENDPOINT_FAULTS[name]
+@pytest.mark.parametrize("name", MORE_FAULTS)
+def test_other_faults_of_an_endpoint_are_the_same_in_a_stream(name: str) -> None:
+    act, expected, requests = MORE_FAULTS[name]
     fault, heard, server = asked(act)
     assert type(fault) is expected
     assert len(server.seen) == requests
@@ -121,7 +123,7 @@ def test_a_stream_without_end_meets_the_deadline_and_one_that_is_too_large_the_c
 
 
 def test_a_server_that_does_not_stream_is_understood() -> None:
-    answer, heard, _ = asked(healthy)
+    answer, heard, _ = asked(ok(plain(completion("The house"))))
     assert isinstance(answer, Answer) and answer.choices[0].text
     assert heard == [""]
 

@@ -6,9 +6,10 @@ import pytest
 from dsp.errors import LMError, ProviderTimeout, Rejected
 from dsp.remote.endpoint import Endpoint
 from dsp.remote.retries import Patience
-from tests import faultserver as faults
+from dsp.testing import faults
+from dsp.testing.answers import prompt_hash
+from dsp.testing.faults import Act, FaultServer, Seen, Wire, healthy, status
 from tests.endpoints import ASK, KEY, endpoint
-from tests.faultserver import Act, FaultServer, Seen, Wire, healthy, prompt_hash, status
 
 pytestmark = pytest.mark.usefixtures("way")
 
