@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from dsp.errors import ReadingError, TemplateError
@@ -17,16 +18,15 @@ def schema_of(kind: Any) -> dict[str, JSON]:
 
 
 def written_value(kind: Any, value: object) -> str:
-    """A value as JSON on one line; a text that is JSON of this type already stays as it is."""
+    """A value as JSON on one line; of a text that a model wrote, the value in it, or itself where it is JSON of it."""
     import pydantic
 
     if isinstance(value, str):
-        try:
+        with suppress(pydantic.ValidationError):
             _adapter(kind).validate_json(value)
-        except pydantic.ValidationError:
-            pass
-        else:
             return value
+        with suppress(ReadingError):
+            value = read_value(kind, value)
     try:
         return pydantic.TypeAdapter(Any).dump_json(value).decode("utf-8")
     except ValueError as error:

@@ -81,6 +81,8 @@ def test_values_are_written_as_json_on_one_line() -> None:
     assert written_value(list[str], ("a", "b")) == '["a","b"]'
     assert written_value(YES, "yes") == '"yes"'
     assert written_value(int, "42") == "42"
+    assert written_value(YES, "Yes.") == '"yes"'
+    assert written_value(YES, "perhaps") == '"perhaps"'
     assert written_value(list[str], '["kept", "as it is"]') == '["kept", "as it is"]'
     with pytest.raises(TemplateError, match="cannot be written as JSON"):
         written_value(Person, object())
