@@ -7,10 +7,14 @@ from dsp.errors import UsageError
 from dsp.index.protocol import hits_from
 from dsp.runner import Prediction
 from dsp.text.matching import best_f1, best_precision, exactly, held_by
+from dsp.text.matching import gold as gold_answers
 from dsp.types import Example, Passage
 
 Judge: TypeAlias = Callable[[Prediction, Example], float | bool]
 """A judge sees the prediction and the training example with its gold `answers`; what is not 0 or False is accepted."""
+
+
+_BARE = frozenset(("yes", "no", "noanswer", "是", "否"))
 
 
 class JudgeError(UsageError):
@@ -31,14 +35,19 @@ def judged(judge: Judge, prediction: Prediction, gold: Example) -> float:
 def missed_step(prediction: Prediction, gold: Example) -> str:
     """At which step a run went wrong that was rejected: the search found no answer, or the answer is another one."""
     last = f"the stage {prediction.steps[-1].stage!r}" if prediction.steps else "the program"
-    answers = [str(answer) for answer in gold.answers]
     searches = [crossing for crossing in prediction.crossings if crossing.door == "retriever"]
     found = [hit.passage.text for crossing in searches for hit in hits_from(crossing.calls[0].reply)]
-    if exactly(str(prediction.example.answer), answers):
+    if exactly(str(prediction.example.answer), gold.answers):
         return f"{last} gave a gold answer, which does not suffice this judge"
-    if searches and not held_by(found, answers):
+    answers = _in_words(gold)
+    if searches and answers and not held_by(found, answers):
         return "no search found a passage with a gold answer"
-    return f"{last} gave another answer{', although one was found' if searches else ''}"
+    return f"{last} gave another answer{', although one was found' if searches and answers else ''}"
+
+
+def _in_words(gold: Example) -> list[str]:
+    """The gold answers that a passage can hold: a yes or no is about a passage, not in it."""
+    return [answer for answer in map(str, gold_answers(gold.answers)) if answer.strip(" .").casefold() not in _BARE]
 
 
 def exact_match(prediction: Prediction, gold: Example) -> bool:
@@ -65,10 +74,10 @@ def precision_at_least(threshold: float) -> Judge:
 
 
 def passage_match(prediction: Prediction, gold: Example) -> bool:
-    """A passage in the final context, one that is no summary, holds a gold answer."""
+    """A passage in the final context, one that is no summary, holds a gold answer; yes and no stand in none."""
     context = prediction.example.get("context", ())
     texts = (p.text if isinstance(p, Passage) else str(p) for p in context if not getattr(p, "is_summary", False))
-    return held_by(texts, gold.answers)
+    return held_by(texts, answers) if (answers := _in_words(gold)) else False
 
 
 def all_of(*judges: Judge) -> Judge:

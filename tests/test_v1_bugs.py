@@ -109,6 +109,19 @@ def test_guidelines_can_be_left_out_without_any_setting() -> None:
     assert "Follow" not in Template("", QA.inputs, QA.outputs, compact=True).write(Q)
 
 
+def test_braces_and_dollars_in_a_description_mean_nothing() -> None:
+    odd = Field(name="query", label="Query:", desc="like {this -> that} or ${x}, then Answer: y")
+    template = Template("Search.", (fields.question(),), (odd, fields.answer()))
+    assert "Query: ${like {this -> that} or ${x}, then Answer: y}" in template.write(Q)
+    x = said(template, " towers\nAnswer: 42")
+    assert (x.query, x.answer) == ("towers", "42")
+
+
+def test_an_example_needs_no_demonstrations() -> None:
+    assert "demos" not in Q
+    assert said(QA, " 42").answer == "42"
+
+
 # Template: reading
 
 
@@ -316,6 +329,19 @@ def test_leaks_are_found_by_id_as_well_as_by_question() -> None:
 def test_an_answer_without_words_matches_no_passage() -> None:
     assert not held_by(["The end."], ["?!"])
     assert not held_by(["Another thing."], ["The"])
+
+
+@pytest.mark.parametrize("answer", ["yes", "No", "no."])
+def test_a_yes_or_no_is_not_looked_for_in_passages(answer: str) -> None:
+    found = Passage(id="1", text="No, yes, who knows: no answer is a good answer.")
+
+    def answering(question: str) -> Example:
+        return Example(question=question, context=retrieve(question, k=1), answer="maybe")
+
+    with using(retriever=FixedRetriever([found])):
+        prediction = run(answering, "Is it?")
+    assert not passage_match(prediction, Example(answers=(answer,)))
+    assert passage_match(prediction, Example(answers=(answer, "a good answer")))
 
 
 def test_a_bare_string_of_gold_answers_is_refused() -> None:
