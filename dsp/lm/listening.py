@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from dsp.lm.protocol import Request
+from dsp.text.reading import spoken
 
 FIELD = "answer"
 _listener: ContextVar[Callable[[str], None] | None] = ContextVar("dsp_listener", default=None)
@@ -31,7 +32,7 @@ def listener(request: Request) -> Callable[[str], None] | None:
         return None
 
     def heard(text: str) -> None:
-        text = text.lstrip()
+        text = spoken(text)
         hear(request.template.read(text[: request.end_of(text)], request.begun).values.get(FIELD, ""))
 
     return heard

@@ -17,6 +17,7 @@ from dsp.lm.window import cut_to, estimated_prompt, window_said
 from dsp.remote.answers import Answer, Choice
 from dsp.remote.endpoint import OPENAI, Endpoint
 from dsp.remote.pace import Pace
+from dsp.text.reading import spoken
 from dsp.types import JSON, NOTHING
 
 _MOST_STOPS = 4
@@ -141,12 +142,12 @@ class OpenAILM:
         return options | ({"stop": stops} if stops else {}) | ({"n": request.n} if request.n > 1 else {})
 
     def _completion(self, request: Request, choice: Choice) -> Completion:
-        """The completion up to the first stop; a chat model's leading white space is not part of it."""
-        text = choice.text.lstrip() if self.style == "chat" else choice.text
-        end = request.end_of(text)
+        """The completion up to the first stop; what a chat model thinks aloud before it is not part of it."""
+        text = spoken(choice.text) if self.style == "chat" else choice.text
+        start, end = len(choice.text) - len(text), request.end_of(text)
         logprobs = None
         if choice.logprobs is not None:
-            kept = _up_to(choice.logprobs, len(choice.text) - len(text) + end)
+            kept = _between(choice.logprobs, start, start + end)
             logprobs = tuple(TokenLogprob(token=token, logprob=logprob) for token, logprob in kept)
         written = text[:end] if request.template.schema is None else unwrapped(text[:end], request.template.schema)
         return Completion(text=written, finish="stop" if end < len(text) else choice.finish, logprobs=logprobs or None)
@@ -204,11 +205,11 @@ def _usage(answer: Answer) -> Usage:
     )
 
 
-def _up_to(logprobs: Sequence[tuple[str, float]], length: int) -> Sequence[tuple[str, float]]:
-    """The tokens that begin within the first `length` characters."""
-    begins = 0
-    for position, (token, _) in enumerate(logprobs):
-        if begins >= length:
-            return logprobs[:position]
+def _between(logprobs: Sequence[tuple[str, float]], start: int, end: int) -> list[tuple[str, float]]:
+    """The tokens that have something of the characters from `start` to `end`."""
+    kept, begins = [], 0
+    for token, logprob in logprobs:
+        if begins < end and begins + len(token) > start:
+            kept.append((token, logprob))
         begins += len(token)
-    return logprobs
+    return kept

@@ -45,6 +45,13 @@ def read_fields(
     return Reading(values=values, missing=tuple(name for name in labels if name not in values), remarks=tuple(remarks))
 
 
+def spoken(text: str) -> str:
+    """What a chat model says: without white space, and without thoughts (`<think>…</think>`), before it."""
+    _, closed, rest = text.partition("</think>")
+    said = (rest if closed else text).lstrip()
+    return "" if said.startswith("<think>") and not closed else said
+
+
 def _without_repeated_cue(text: str, label: str) -> str:
     match = label_pattern(label).match(text.lstrip(" \t\n"))
     return text.lstrip(" \t\n")[match.end() :] if match else text

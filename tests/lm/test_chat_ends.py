@@ -3,6 +3,7 @@
 import pytest
 
 from dsp import fields
+from dsp.errors import Truncated
 from dsp.lm.openai import OpenAILM
 from dsp.lm.protocol import Request, Style
 from dsp.predict import generate
@@ -37,6 +38,8 @@ def read(template: Template, text: str, style: Style) -> Example:
         "Paris\n---\nQuestion: next",
         "${a short factoid answer, often between 1 and 5 words} Paris",
         "Answer: ${Paris}",
+        "<think>\nThe user asks\nQuestion: …\n\nAnswer: London?\n</think>\n\nParis",
+        "It must be in France.\n</think>\nAnswer: Paris",
     ],
 )
 def test_a_chat_model_may_begin_with_the_label_on_a_line_of_its_own(text: str) -> None:
@@ -56,6 +59,24 @@ def test_a_chat_model_may_begin_with_the_label_on_a_line_of_its_own(text: str) -
 def test_the_last_field_ends_with_its_line(text: str, style: Style) -> None:
     found = read(COT, text, style)
     assert (found.rationale, found.answer) == ("It says so.", "Paris")
+
+
+def test_thoughts_are_neither_scored_nor_an_answer() -> None:
+    tokens = ("<think>", "hm", "</think>", "\n", "Paris", "\n", "x")
+    rows = [{"token": token, "logprob": -float(i)} for i, token in enumerate(tokens)]
+    said = completion("".join(tokens), logprobs={"content": rows})
+    with FaultServer(lambda seen: ok(answer(said))) as server:
+        lm = OpenAILM("m", endpoint=endpoint(server))
+        (reply,) = lm.complete([Request(template=SHORT, example=Example(question="q"))])
+        lm.close()
+    (one,) = reply.completions
+    assert one.text == "Paris" and one.logprobs is not None
+    assert [token.token for token in one.logprobs] == ["Paris"]
+    with FaultServer(lambda seen: ok(answer(completion("<think>\nso, first", finish="length")))) as server:
+        lm = OpenAILM("m", endpoint=endpoint(server))
+        with pytest.raises(Truncated, match="hidden reasoning"):
+            lm.complete([Request(template=SHORT, example=Example(question="q"))])
+        lm.close()
 
 
 def test_a_request_knows_where_its_completion_ends() -> None:
