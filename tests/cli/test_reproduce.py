@@ -1,4 +1,4 @@
-"""Every command of docs/reproduce.md in miniature: small files, a search server and a language model on this machine."""
+"""Every command of docs/reproduce.md in miniature: small files, a search server and a model on this machine."""
 
 import json
 import re
