@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dsp.lm.listening import listening
     from dsp.lm.protocol import LM, Completion, Reply, Request
     from dsp.predict import branch, ensemble, generate, generate_many
+    from dsp.queries import feedback, imagine, rewrite
     from dsp.record.journal import Journal
     from dsp.reranking import YesNo, rerank
     from dsp.runner import Prediction, replay, run
@@ -67,10 +68,12 @@ __all__ = [
     "distinct",
     "echoes",
     "ensemble",
+    "feedback",
     "fields",
     "focus",
     "generate",
     "generate_many",
+    "imagine",
     "is_nothing",
     "knn",
     "language",
@@ -86,6 +89,7 @@ __all__ = [
     "rerank",
     "retrieve",
     "retrieve_fused",
+    "rewrite",
     "rrf",
     "run",
     "sample",
@@ -113,6 +117,7 @@ _HOMES = {
     "dsp.lm.protocol": "LM Completion Reply Request",
     "dsp.text.phrases": "echoes phrase",
     "dsp.predict": "branch ensemble generate generate_many",
+    "dsp.queries": "feedback imagine rewrite",
     "dsp.reranking": "YesNo rerank",
     "dsp.runner": "Prediction replay run",
     "dsp.search": "condense distinct is_nothing retrieve retrieve_fused",

@@ -18,25 +18,25 @@ Score: TypeAlias = Callable[[str, Sequence[Passage]], Sequence[float] | None]
 STAGE = "rerank"
 
 HELPS = Template(
-    "Say whether each passage holds a fact that helps to answer the question: yes or no.",
-    inputs=(fields.question(), Field(name="passage", label="Passage:", desc="a title and a text")),
-    outputs=(Field(name="helps", label="Helps:", desc="yes or no"),),
+    "Say whether each passage holds the answer to the question: yes or no.",
+    inputs=(Field(name="passage", label="Passage:", desc="a title and a text"), fields.question()),
+    outputs=(Field(name="helps", label="The passage holds the answer:", desc="yes or no"),),
     compact=True,
 )
-# Invented facts, so that none of them can be an answer.
+# Invented facts, so that none of them can be an answer; what is no answer is close to one, or all would be yes.
 SHOWN = (
     Example(
-        question="In which year did the film by Mira Olsen open?",
         passage="Harbour Lights | Harbour Lights is a film directed by Mira Olsen. It opened in Bergen in 1998.",
+        question="In which year did the film by Mira Olsen open?",
         helps="yes",
     ),
     Example(
-        question="Which is heavier, the Kestrel or the Heron?",
-        passage="Heron | Herons nest in tall trees near shallow water and return to them every spring.",
+        passage="Heron | The Heron has been sold since 2001, in two colours. It is made in Ribe.",
+        question="How much does the Heron weigh?",
         helps="no",
     ),
-    Example(question="青石桥全长多少米？", passage="青石桥 | 青石桥建于 1632 年，全长 48 米。", helps="yes"),
-    Example(question="石匠林远生于何时？", passage="绿茶 | 绿茶在春天采摘，用八十度的水冲泡。", helps="no"),
+    Example(passage="青石桥 | 青石桥由石匠林远主持修建，至今仍在使用。", question="青石桥全长多少米？", helps="no"),
+    Example(passage="林远 | 石匠林远是徽州人，生于 1590 年。", question="石匠林远生于何时？", helps="yes"),
 )
 
 # Of e5's first four of 50 questions the right passage stood first 38 times before; these are the counts after.

@@ -71,7 +71,7 @@ def test_each_passage_is_one_request_of_the_stage_with_demonstrations() -> None:
         rerank("Who?", (ANN, CAT), k=1)
     assert [(r.stage, r.max_tokens, r.temperature, r.demos) for r in lm.requests] == [("rerank", 2, 0.0, SHOWN)] * 2
     assert "Passage: Ann | Ann lives in Rome." in lm.requests[0].prompt
-    assert lm.requests[0].prompt.endswith("Helps:") and "Passage: The cat sleeps." in lm.requests[1].prompt
+    assert lm.requests[0].prompt.endswith("holds the answer:") and "Passage: The cat sleeps." in lm.requests[1].prompt
 
 
 def test_a_word_that_is_neither_stands_between() -> None:

@@ -25,7 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("runner",),
     (
         "completions", "conversation", "crossvalidation", "demonstrate", "demos", "fusion", "grounding", "judges",
-        "predict", "reranking", "search",
+        "predict", "queries", "reranking", "search",
     ),
     ("evaluation",),
     ("__init__",),

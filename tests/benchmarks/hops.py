@@ -13,16 +13,20 @@ import time
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from dsp import environment
+from dsp.catalog import load_program
 from dsp.evaluation.benchmark import document_id, load_benchmark
 from dsp.evaluation.questions import choose
 from dsp.evaluation.ranking import all_gold, recall
+from dsp.evidence import focus
 from dsp.index.build import build_index
 from dsp.index.open import open_index
-from dsp.index.protocol import Retriever, hits_from
+from dsp.index.protocol import Retriever
 from dsp.lm.connect import connect
+from dsp.predict import generate
+from dsp.queries import feedback
 from dsp.record.journal import Journal
 from dsp.runner import run
 from dsp.search import retrieve, retrieve_fused
@@ -70,6 +74,9 @@ def searches(gold: Mapping[str, Passage]) -> dict[str, Callable[[Example], Found
         "one search": lambda x: retrieve(x.question, k=K),
         "fused: the question and its parts, CombSUM": lambda x: fused(x, weigh=False),
         "fused: the same, the question weighing as much as its parts": lambda x: fused(x, weigh=True),
+        "feedback: the question and five words of its first three passages": lambda x: retrieve(
+            feedback(x.question, retrieve(x.question, k=3)), k=K
+        ),
         "two hops, query: the question and the first gold passage": lambda x: two(
             x, f"{x.question} {golden(x)[0].title} {golden(x)[0].text}"
         ),
@@ -87,21 +94,28 @@ def measured(questions: Sequence[Example], search: Callable[[Example], Found]) -
     return sum(some) / len(scores), sum(every) / len(scores)
 
 
-def by_lm(x: Example) -> tuple[Found, Found, str]:
-    """What each of the two hops of `multihop` finds alone, and the second query, which the LM in force writes."""
-    crossings = run("multihop", x.question, hops=2).crossings
-    calls = [crossing.calls[0] for crossing in crossings if crossing.door == "retriever"]
-    first, second = ([hit.passage for hit in hits_from(call.reply)] for call in (calls[0], calls[-1]))
-    return first, second, str(calls[-1].request["query"])
+def hopping(question: str) -> Example:
+    """What `multihop` does as far as its second search: its prompt, its demonstrations, its parameters."""
+    program: Any = load_program("multihop").function
+    given: Mapping[str, Any] = program.__kwdefaults__
+    first = retrieve_fused([question], k=given["k"])
+    x = Example(question=question, demos=given["demos"], context=focus(first, question, tokens=given["tokens"]))
+    x = generate(program.__globals__["HOP"], x, stage="hop", max_tokens=80)
+    return x.but(answer=x.query, hops=(first, retrieve(x.query, k=given["k"])))
+
+
+def by_lm(x: Example) -> Example:
+    """The hops of a question, recorded; an LM is asked once for each."""
+    return run(hopping, x.question).example
 
 
 def by(lm: str) -> dict[str, Callable[[Example], Found]]:
     """The ways to search with the queries of an LM, and one search of the same questions."""
     return {
         "one search": lambda x: retrieve(x.question, k=K),
-        f"two hops, query: by {lm} in `multihop`": lambda x: hops(*by_lm(x)[:2]),
+        f"two hops, query: by {lm} in `multihop`": lambda x: hops(*by_lm(x).hops),
         "the same queries fused, as `multihop` does": lambda x: retrieve_fused(
-            [x.question, by_lm(x)[2]], k=K, depth=48
+            [x.question, by_lm(x).query], k=K, depth=48
         ),
     }
 
