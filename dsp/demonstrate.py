@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dsp.budget import GENEROUS, Budget
 from dsp.catalog import LoadedProgram, require_call
-from dsp.crowd import each
+from dsp.crowd import each, within
 from dsp.errors import UsageError
 from dsp.judges import Judge, JudgeError, judged, missed_step
 from dsp.lm.branched import BranchedLM
@@ -138,6 +138,7 @@ def annotate(
     teacher: LM | None = None,
     at_once: int = 1,
     told: Callable[[int, int], None] | None = None,
+    deadline: float | None = None,
     budget: Budget = GENEROUS,
     parameters: Mapping[str, Any] = NOTHING,
     **more: Any,
@@ -147,7 +148,8 @@ def annotate(
     Each run sees the other training examples as raw demonstrations, or those of `raw`; where `raw` is empty, what the
     program shows by default. A rejected question is tried again with fresh samples, `tries` times in all. A run that
     fails, or a judge that does, is counted with its reason. The `teacher` is asked at every stage in place of the
-    LMs in force. `told` hears how many questions are done, of how many; `budget` is that of each run.
+    LMs in force. `told` hears how many questions are done, of how many; `budget` is that of each run. A question that
+    takes more than `deadline` seconds has failed: its run goes on unheeded where it computes and never waits.
     A parameter of the program that has a name of this function's own, such as `k`, goes into `parameters`.
     With a journal in force a second call pays for no recorded request again.
     Raises UsageError where ids or questions stand twice, where the program does not take the parameters, or where
@@ -155,11 +157,10 @@ def annotate(
     """
     checked(train)
     if (k is not None and k < 1) or tries < 1:
-        raise UsageError(
-            f"k={k} and tries={tries} give no demonstrations; ask for one, or leave k out for all"
-        )
+        raise UsageError(f"k={k} and tries={tries} give no demonstrations; ask for one, or leave k out for all")
     loaded, given = loaded_program(program), joined(parameters, more)
-    attempts = _Attempts(loaded, tuple(train if raw is None else raw), judge, tries, temperature, budget, given)
+    shown = tuple(train if raw is None else raw)
+    attempts = _Attempts(loaded, shown, judge, tries, temperature, deadline, budget, given)
     attempts.check()
     accepted: list[Annotated] = []
     rejected: list[Example] = []
@@ -246,6 +247,7 @@ class _Attempts:
     judge: Judge
     tries: int
     temperature: float
+    deadline: float | None
     budget: Budget
     parameters: Mapping[str, Any]
 
@@ -255,6 +257,9 @@ class _Attempts:
 
     def __call__(self, example: Example) -> Annotated | str:
         """The first run that the judge accepts: greedy first, then sampled; where there is none, why not."""
+        return within(self.deadline, partial(self._run, example))
+
+    def _run(self, example: Example) -> Annotated | str:
         raw: dict[str, Any] = {"demos": Demos(raw=all_but(self.shown, example))} if self.shown else {}
         missed = ""
         for attempt in range(self.tries):

@@ -1,8 +1,9 @@
 """Judges: whether a run of a program on a training question is good enough to be shown as a demonstration."""
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
+from dsp.catalog import load_program
 from dsp.errors import UsageError
 from dsp.index.protocol import hits_from
 from dsp.runner import Prediction
@@ -99,7 +100,9 @@ JUDGES: dict[str, Judge] = {
 
 
 def judge_named(name: str) -> Judge:
-    """The judge of a name; UsageError with all names where there is none."""
+    """The judge of a name, or a function in a file (`./mine.py:strict`); UsageError where there is none."""
+    if ".py" in name:
+        return cast(Judge, load_program(name).function)
     kind, _, threshold = name.partition(":")
     makers = {"f1": f1_at_least, "precision": precision_at_least}
     try:
@@ -107,7 +110,7 @@ def judge_named(name: str) -> Judge:
             return makers[kind](float(threshold))
         return JUDGES[name]
     except (KeyError, ValueError):
-        names = ", ".join([*JUDGES, "f1:T", "precision:T"])
+        names = ", ".join([*JUDGES, "f1:T", "precision:T", "./FILE.py:FUNCTION"])
         raise UsageError(f"no judge is called {name!r}; there are: {names}") from None
 
 

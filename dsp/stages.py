@@ -9,6 +9,8 @@ from functools import lru_cache
 from dsp.catalog import LoadedProgram
 from dsp.errors import UnknownName
 
+OWN = {"rewrite": "rewrite", "imagine": "draft", "rerank": "rerank", "YesNo": "rerank"}
+"""The stages that functions of dsp ask at themselves, where a program calls them."""
 _parsing = threading.Lock()
 
 
@@ -37,6 +39,8 @@ def _stages(source: bytes) -> tuple[str, ...] | None:
             if not texts:
                 return None
             found |= texts
+        name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+        found |= {OWN[name]} if name in OWN else set()
     return tuple(sorted(found)) or None
 
 

@@ -61,7 +61,8 @@ fewer than n; plural access to completions; choice by likelihood; majority; self
 most common, multiple choice, rank; branch; crossval; sample with a seed; knn; annotate;
 demonstrations that fit the program; all_but, matchers; retrieve; fused retrieval; reranking; local retrieval;
 a server that fails; multi-hop, summaries, N/A, rewriting; LM clients; chat; retries; cache; replay; settings;
-inspection of prompts; inspection that changes nothing; transformations; compile; evaluate; metrics; benchmarks; dependencies; tests; guides
+inspection of prompts; inspection that changes nothing; transformations;
+compile; evaluate; metrics; benchmarks; dependencies; tests; guides
 """
 
 

@@ -123,6 +123,16 @@ def test_stages_that_are_chosen_are_known() -> None:
     assert stages_of(load_program("multihop_demos")) == ("answer", "first", "hop")
 
 
+def test_the_stages_of_functions_of_dsp_are_stages_of_the_programs_that_call_them(tmp_path: Path) -> None:
+    path = tmp_path / "asks.py"
+    path.write_text(
+        "import dsp\nfrom dsp import rewrite\nrewrite(1)\ndsp.imagine(1)\ndsp.generate(1, stage='answer')\n"
+    )
+    program = function_program(staged)
+    found = type(program)(name="asks", path=path, sha256="", function=staged)
+    assert stages_of(found) == ("answer", "draft", "rewrite")
+
+
 @pytest.mark.parametrize("line", ["from helpers import go", "from . import x", "go(stage=f'{1}')", "go(stage=made())"])
 def test_a_file_that_leaves_it_open_tells_no_stages(tmp_path: Path, line: str) -> None:
     path = tmp_path / "open.py"

@@ -27,6 +27,7 @@ class Wanted:
     raw: int
     seed: int
     at_once: int
+    deadline: float | None
     stages: Mapping[str, str]
     settings: tuple[str, ...]
 
@@ -68,6 +69,7 @@ def annotated(
             temperature=wanted.temperature,
             raw=raw,
             at_once=wanted.at_once,
+            deadline=wanted.deadline,
             told=lambda done, total: report("annotating", done, total),
             parameters=parameters,
         )

@@ -23,7 +23,10 @@ def annotate(
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where the demonstrations go.")],
     judge: Annotated[
-        str, typer.Option("--judge", metavar="NAME", help="Which runs are kept: exact_match, f1:T, precision:T, …")
+        str,
+        typer.Option(
+            "--judge", metavar="NAME", help="Which runs are kept: exact_match, f1:T, …, or ./FILE.py:FUNCTION."
+        ),
     ] = "exact_match",
     most: Annotated[int, typer.Option("--k", "-k", min=1, help="Demonstrations; the first that are accepted.")] = 8,
     tries: Annotated[int, typer.Option("--tries", min=1, help="Runs of a rejected question, with new samples.")] = 1,
@@ -36,6 +39,9 @@ def annotate(
         Path | None, typer.Option("--against", metavar="QUESTIONS", help="Test questions that must not be among them.")
     ] = None,
     at_once: Annotated[int, typer.Option("--at-once", min=1, help="Questions that are run at the same time.")] = 1,
+    deadline: Annotated[
+        float | None, typer.Option("--deadline", min=0.01, metavar="SECONDS", help="For one question.")
+    ] = None,
     lm: LmsFlag = None,
     base_url: UrlFlag = None,
     index: IndexFlag = None,
@@ -68,6 +74,7 @@ def annotate(
         raw=raw,
         seed=seed,
         at_once=at_once,
+        deadline=deadline,
         stages=lms.stages,
         settings=tuple(settings or ()),
     )

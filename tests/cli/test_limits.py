@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -209,3 +210,66 @@ def test_parameters_that_are_called_as_those_of_annotate_reach_the_program(
     made = json.loads((place / "demos.json").read_text(encoding="utf-8"))
     assert (made["parameters"], len(made["worked"])) == ({"k": 2}, 1)
     assert len(made["worked"][0]["searches"][0]["passages"]) == 2
+
+
+# Judges and programs that fail while demonstrations are made
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (
+            "def judge(prediction, gold):\n    return 1 / 0",
+            "5 failed (5 × the judge raised ZeroDivisionError: division by",
+        ),
+        ("def judge(prediction, gold):\n    return 'yes'", "5 failed (5 × the judge gave str: it has to give a number"),
+        (
+            "def judge(prediction):\n    return True",
+            "5 failed (5 × the judge raised TypeError: judge() takes 1 positional",
+        ),
+        ("def strict(prediction, gold):\n    return True", "judge.py holds no function 'judge'; it holds: strict"),
+        ("import nowhere_to_be_found", "judge.py does not load: ModuleNotFoundError"),
+    ],
+)
+def test_a_judge_that_fails_is_one_clear_line(
+    dsp: Command, towns: Fakes, place: Path, source: str, message: str
+) -> None:
+    (place / "judge.py").write_text(source, encoding="utf-8")
+    done = dsp(*ANNOTATE, "--judge", "./judge.py")
+    assert done.code == 2
+    assert message in done.error
+    assert not (place / "demos.json").exists()
+
+
+def test_a_judge_of_ones_own_decides(dsp: Command, towns: Fakes, place: Path) -> None:
+    (place / "judges.py").write_text(
+        "def lenient(prediction, gold):\n    return 0.5 if 'o' in prediction.answer else 0", encoding="utf-8"
+    )
+    assert dsp(*ANNOTATE, "--judge", "./judges.py:lenient").code == 0
+    made = json.loads((place / "demos.json").read_text(encoding="utf-8"))
+    assert {demo["value"] for demo in made["worked"]} == {0.5}
+    assert made["judge"] == "./judges.py:lenient"
+
+
+def test_a_program_that_never_answers_one_question_costs_only_that_one(dsp: Command, towns: Fakes) -> None:
+    def slow(request: Request) -> str:
+        if "Bob" in str(request.example.question):
+            time.sleep(3)
+        return knowing("Ann", "Bob")(request)
+
+    towns.lm = ScriptedLM(slow)
+    done = dsp(*ANNOTATE, "--deadline", "0.5")
+    assert done.code == 6
+    assert "1 failed (1 × DeadlineError: no answer within 0.5 s)" in done.out
+
+
+def test_questions_of_the_test_set_and_copies_are_refused_by_name(dsp: Command, towns: Fakes, place: Path) -> None:
+    row = '{"id": "other", "question": "where does ANN live", "answers": ["Rome"]}\n'
+    (place / "test.jsonl").write_text(row, encoding="utf-8")
+    done = dsp(*ANNOTATE, "--against", "test.jsonl")
+    assert "1 training questions stand in test.jsonl as well, the first with the id 't-Ann'" in done.error
+    with (place / "train.jsonl").open("a", encoding="utf-8") as train:
+        train.write(row)
+    done = dsp(*ANNOTATE)
+    assert "the question 'where does ann live' stands 2 times in the training data; drop copies" in done.error
+    assert not towns.lm.requests  # type: ignore[attr-defined]
