@@ -103,14 +103,20 @@ def build(vectors: "Floats", factory: str, metric: str) -> Vectors:
 
 
 def read(source: Callable[[int], bytes], size: int) -> Vectors:
-    """The index whose `size` verified bytes `source(n)` hands out; IndexCorrupt where FAISS refuses them."""
+    """The index whose `size` verified bytes `source(n)` hands out; IndexCorrupt where FAISS refuses them.
+
+    How widely it searches is set anew, not read: a file could ask for more than there is memory.
+    """
     faiss = _faiss()
     faiss.set_deserialization_vector_byte_limit(max(4 * size, _SMALLEST_LIMIT))
     faiss.set_deserialization_loop_limit(_LOOPS)
     try:
-        return Vectors(faiss.read_index(faiss.PyCallbackIOReader(source)))
+        index = faiss.read_index(faiss.PyCallbackIOReader(source))
     except (RuntimeError, MemoryError) as error:
         raise IndexCorrupt(f"FAISS does not read the index: {_reason(error)}; build it again") from error
+    _require_sound_graph(index)
+    _search_widely(index)
+    return Vectors(index)
 
 
 def compared(rows: "Floats", queries: "Floats", k: int, among: "Mask", *, far_is_large: bool) -> Nearest:
@@ -147,6 +153,20 @@ def _search_widely(index: Any) -> None:
         ivf.nprobe = min(ivf.nlist, max(8, ivf.nlist // 8))
     if isinstance(index, faiss.IndexHNSW):
         index.hnsw.efSearch = 64
+
+
+def _require_sound_graph(index: Any) -> None:
+    """IndexCorrupt where a graph is entered below its top: FAISS reads past its tables there and does not check it."""
+    faiss = _faiss()
+    while isinstance(index, faiss.IndexIDMap | faiss.IndexPreTransform | faiss.IndexRefine):
+        inner = index.base_index if isinstance(index, faiss.IndexRefine) else index.index
+        index = faiss.downcast_index(inner)
+    if not isinstance(index, faiss.IndexHNSW) or not index.ntotal:
+        return
+    graph = index.hnsw
+    entry, count = graph.entry_point, graph.levels.size()
+    if not (0 <= entry < count == index.ntotal and graph.levels.at(entry) == graph.max_level + 1):
+        raise IndexCorrupt("the graph of the index is entered where it does not begin; build it again")
 
 
 def _choosing(index: Any, among: "Mask") -> Any:

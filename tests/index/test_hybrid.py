@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -154,29 +155,34 @@ def _search(home: Path, expected: list[str]) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork.*:DeprecationWarning")
-@pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_a_child_searches_after_its_parent_did(retriever: Retriever, home: Path, method: str) -> None:
+@pytest.mark.parametrize("count", [2, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_a_child_searches_after_its_parent_did(retriever: Retriever, home: Path, method: str, count: int) -> None:
     assert retriever.search(QUESTIONS, 1)
-    context = mp.get_context("fork") if method == "fork" else mp.get_context("spawn")
-    children = [context.Process(target=_search, args=(home, ANSWERS)) for _ in range(3)]
-    for child in children:
-        child.start()
-    for child in children:
-        child.join(60)
-    codes = [child.exitcode for child in children]
-    for child in children:
-        child.kill()
-    assert codes == [0, 0, 0]
+    context: Any = mp.get_context(method)
+    codes = []
+    for _ in range(0, count, 2):
+        children = [context.Process(target=_search, args=(home, ANSWERS)) for _ in range(2)]
+        for child in children:
+            child.start()
+        for child in children:
+            child.join(60)
+        codes += [child.exitcode for child in children]
+        for child in children:
+            child.kill()
+    assert codes == [0] * count
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork.*:DeprecationWarning")
-def test_a_forked_child_uses_the_retriever_of_its_parent(retriever: Retriever) -> None:
+@pytest.mark.parametrize("count", [2, pytest.param(20, marks=pytest.mark.slow)])
+def test_a_forked_child_uses_the_retriever_of_its_parent(retriever: Retriever, count: int) -> None:
     assert retriever.search(QUESTIONS, 1)
-    child = os.fork()
-    if child == 0:
-        found = [hits[0].passage.source for hits in retriever.search(QUESTIONS, 1)]
-        os._exit(0 if found == ANSWERS else 1)
-    assert _waited(child, 60) == 0
+    for _ in range(count):
+        child = os.fork()
+        if child == 0:
+            found = [hits[0].passage.source for hits in retriever.search(QUESTIONS, 1)]
+            os._exit(0 if found == ANSWERS else 1)
+        assert _waited(child, 60) == 0
 
 
 def _waited(child: int, seconds: float, wait: Callable[[float], None] = time.sleep) -> int | None:

@@ -1,5 +1,6 @@
 """Builds that are killed or run out of disk: the old index stays whole, the next build clears up."""
 
+import errno
 import os
 import random
 import resource
@@ -63,14 +64,17 @@ def clean(home: Path) -> bool:
     return sorted(p.name.split("-")[0] for p in (home / "indexes" / "facts").iterdir()) == ["CURRENT", "gen", "lock"]
 
 
-def _wrapped(at: int, act: Callable[[], None]) -> list[int]:
-    """Do something before the call number `at` of all changes of the disk; the number of calls so far is kept."""
+def _wrapped(at: int, act: Callable[[], None], *, lasting: bool = False) -> list[int]:
+    """Do something before the call number `at` of all changes of the disk, and before all later ones where it lasts.
+
+    The number of calls so far is kept.
+    """
     calls = [0]
 
     def wrap(real: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any) -> Any:
             calls[0] += 1
-            if calls[0] == at:
+            if calls[0] == at or (lasting and calls[0] > at > 0):
                 act()
             return real(*arguments)
 
@@ -91,13 +95,14 @@ def _calls(recipe: Recipe, home: Path, monkeypatch: pytest.MonkeyPatch) -> int:
     return calls[0]
 
 
+@pytest.mark.parametrize("stride", [3, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_build_killed_at_any_step_leaves_the_old_index_or_the_new(
-    recipe: Recipe, home: Path, monkeypatch: pytest.MonkeyPatch
+    recipe: Recipe, home: Path, monkeypatch: pytest.MonkeyPatch, stride: int
 ) -> None:
     steps = _calls(recipe, home, monkeypatch)
     assert steps > 30
     seen = []
-    for at in range(1, steps + 1, 3):
+    for at in range(1, steps + 1, stride):
 
         def build(at: int = at) -> None:
             _wrapped(at, lambda: os.kill(os.getpid(), signal.SIGKILL))
@@ -113,7 +118,42 @@ def test_a_build_killed_at_any_step_leaves_the_old_index_or_the_new(
     assert state(home)[1] == "new" and clean(home)
 
 
-@pytest.mark.parametrize("room", [0, 1, 100, 1000, 3000, "all but 45", "all but 1"])
+@pytest.mark.parametrize("stride", [7, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("lasting", [False, True], ids=["once", "from then on"])
+def test_an_error_at_any_step_of_a_build_is_told_and_leaves_the_old_index_or_the_new(
+    recipe: Recipe, home: Path, monkeypatch: pytest.MonkeyPatch, lasting: bool, stride: int
+) -> None:
+    """A full disk, a broken one, one that is read-only: at every creating, writing, syncing and renaming of a build."""
+    steps = _calls(recipe, home, monkeypatch)
+    told, generation = 0, state(home)
+    for at in range(1, steps + 1, stride):
+        for code in (errno.ENOSPC, errno.EIO, errno.EROFS)[:: 1 if stride == 1 else 2]:
+            fired: list[int] = []
+
+            def fail(code: int = code, fired: list[int] = fired) -> None:
+                fired.append(code)
+                raise OSError(code, "injected")
+
+            with monkeypatch.context() as patched:
+                for name in STEPS:
+                    patched.setattr(storage, name, getattr(storage, name))
+                _wrapped(at, fail, lasting=lasting)
+                with pytest.raises(StorageError):
+                    build_index(recipe, home=home, again=True)
+            assert fired, (at, code)
+            told += 1
+            before, generation = generation, state(home)
+            assert generation == before or generation[1] == "new"
+    assert told >= steps // stride
+    assert build_index(recipe, home=home, again=True).changed
+    assert state(home)[1] == "new" and clean(home)
+
+
+ROOM: list[object] = [0, 1, 100, 1000, 3000, "all but 45", "all but 1"]
+EVERY_ROOM = [pytest.param(f"all but {left}", marks=pytest.mark.slow) for left in (*range(2, 45), *range(46, 8192, 97))]
+
+
+@pytest.mark.parametrize("room", [*ROOM, *EVERY_ROOM])
 def test_a_full_disk_leaves_the_old_index(recipe: Recipe, home: Path, room: int | str) -> None:
     largest = max(p.stat().st_size for p in home.glob("indexes/facts/gen-*/*"))
     limit = room if isinstance(room, int) else largest - int(room.removeprefix("all but "))
@@ -182,7 +222,7 @@ def test_two_builders_killed_at_random_leave_a_whole_index(recipe: Recipe, home:
 
 
 @pytest.mark.slow
-def test_two_builders_killed_at_random_a_hundred_times(recipe: Recipe, home: Path) -> None:
-    assert _kills(recipe, home, times=50, seed=11) == 100
+def test_two_builders_killed_at_random_two_hundred_times(recipe: Recipe, home: Path) -> None:
+    assert _kills(recipe, home, times=100, seed=11) == 200
     build_index(recipe, home=home, again=True)
     assert clean(home)

@@ -5,7 +5,10 @@ import json
 import random
 import resource
 import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -117,7 +120,48 @@ def test_a_harmed_graph_crashes_at_most_the_child(hnsw: Path) -> None:
 
 @pytest.mark.slow
 def test_many_harmed_graphs_crash_at_most_the_child(hnsw: Path) -> None:
-    assert _verify_harmed(hnsw, times=150, seed=5) > 20
+    assert _verify_harmed(hnsw, times=300, seed=5) > 40
+
+
+def _resealed_graph(home: Path, change: Callable[[Any], None]) -> None:
+    """Alter the graph of the index as one who means harm would, and state its hash."""
+    import faiss
+    import numpy as np
+
+    index: Any = faiss.deserialize_index(np.frombuffer(stored(home, "vectors.faiss"), np.uint8))
+    change(index.hnsw)
+    reseal(home, "vectors.faiss", faiss.serialize_index(index).tobytes())
+
+
+@pytest.fixture
+def levels(tmp_path: Path, home: Path) -> Path:
+    """An index over a graph of more than one level."""
+    facts = {f"{i}.md": f"# Street {i}\n\nThe house number {i} is blue." for i in range(60)}
+    build_index(replace(corpus(tmp_path / "streets", facts), factory="HNSW4"), home=home)
+    return home
+
+
+def test_an_entry_point_below_the_top_of_the_graph_is_corruption(levels: Path) -> None:
+    """FAISS 1.15 accepts such a file and reads past its tables when it searches."""
+
+    def lower(graph: Any) -> None:
+        import faiss
+
+        heights = faiss.vector_to_array(graph.levels)
+        assert heights.max() > 1, "the graph has one level"
+        graph.entry_point = int(heights.argmin())
+
+    _resealed_graph(levels, lower)
+    with pytest.raises(IndexCorrupt, match="entered where it does not begin"):
+        verify_index("facts", levels)
+
+
+def test_a_file_does_not_say_how_widely_it_is_searched(levels: Path) -> None:
+    """FAISS would take the memory of a billion candidates."""
+    before = stored(levels, "vectors.faiss")
+    _resealed_graph(levels, lambda graph: setattr(graph, "efSearch", 2**30))
+    assert stored(levels, "vectors.faiss") != before
+    verify_index("facts", levels)
 
 
 def test_a_child_that_dies_is_reported(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -205,7 +205,7 @@ def kill_writers(path: Path, folder: Path, rounds: int, chance: random.Random) -
     return kills
 
 
-@pytest.mark.parametrize("rounds", [2, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [2, pytest.param(100, marks=pytest.mark.slow)])
 def test_what_was_acknowledged_outlives_killed_writers(path: Path, tmp_path: Path, rounds: int) -> None:
     seed = 20260101 + rounds
     assert kill_writers(path, tmp_path, rounds, random.Random(seed)) == 2 * rounds
@@ -270,7 +270,10 @@ except StorageError as error:
 """
 
 
-@pytest.mark.parametrize("kilobytes", [0, 1, 20, 700, 1500, 3000])
+EVERY_SIZE = [pytest.param(size, marks=pytest.mark.slow) for size in range(200, 3_000, 28)]
+
+
+@pytest.mark.parametrize("kilobytes", [0, 1, 20, 700, 1500, 3000, *EVERY_SIZE])
 def test_a_full_disk_is_a_storage_error_and_loses_nothing_acknowledged(path: Path, kilobytes: int) -> None:
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (kilobytes * 1024, kilobytes * 1024))
