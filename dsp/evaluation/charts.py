@@ -65,7 +65,7 @@ def outcome_chart(report: Mapping[str, Any]) -> str:
 
 
 def frontier_chart(points: Sequence[Point], metric: str) -> str:
-    """Score against tokens and against seconds: filled where no other program matches it for less."""
+    """Score against tokens and against seconds, numbered: filled where no other program is as good for less."""
     parts = [_scatter(points, [point.tokens for point in points], metric, "tokens for a question")]
     seconds = [point.seconds for point in points if point.seconds is not None]
     if len(seconds) == len(points):
@@ -96,18 +96,15 @@ def _scatter(points: Sequence[Point], values: Sequence[float], metric: str, labe
     most = max(values) or 1.0
     marks = [_axes(label, metric, "0", f"{most:,.0f}" if most >= 10 else f"{most:.2g}")]
     taken: list[tuple[float, float]] = []
-    for point, value in zip(points, values, strict=True):
+    for number, (point, value) in enumerate(zip(points, values, strict=True), start=1):
         x, y = _EDGE + value / most * _SIDE * 0.94, _SIDE * (1 - point.score)
         beaten = f"; {', '.join(point.beaten_by)} does as well for less" if point.beaten_by else ""
         title = f"{point.program}: {point.score:.3f} for {value:,.2f} {label}{beaten}"
         marks.append(_dot(x, y, 6, title, hollow=not point.on_frontier))
-        while any(abs(y - there) < 12 and abs(x - at) < _SIDE * 0.6 for at, there in taken):
-            y += 12
+        while any(abs(y - there) < 12 and abs(x - at) < 10 for at, there in taken):
+            y -= 12
         taken.append((x, y))
-        side = 'text-anchor="end"' if x > _EDGE + _SIDE / 2 else ""
-        marks.append(
-            f'<text x="{x + (-10 if side else 10):.1f}" y="{y + 4:.1f}" {side}>{text(_short(point.program))}</text>'
-        )
+        marks.append(f'<text x="{x:.1f}" y="{y - 9:.1f}" text-anchor="middle">{number}</text>')
     return _square(marks, f"{metric} against {label}")
 
 
@@ -121,7 +118,7 @@ def _axes(below: str, beside: str, low: str, high: str) -> str:
         f'<text x="{left - 6}" y="10" text-anchor="end">1</text>'
         f'<text x="{left - 6}" y="{_SIDE}" text-anchor="end">0</text>'
         f'<text x="{left - 14}" y="{_SIDE / 2}" text-anchor="middle" transform="rotate(-90 {left - 14} {_SIDE / 2})">'
-        f"{text(_short(beside, 40))}</text>"
+        f"{text(_short(beside, 32))}</text>"
     )
 
 
@@ -144,5 +141,5 @@ def _label(top: int, name: str) -> str:
     return f'<text x="{_LEFT - 8}" y="{top + 14}" text-anchor="end">{text(_short(name))}</text>'
 
 
-def _short(name: str, longest: int = 28) -> str:
+def _short(name: str, longest: int = 24) -> str:
     return name if len(name) <= longest else f"{name[: longest - 1]}…"

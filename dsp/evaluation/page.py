@@ -13,8 +13,12 @@ _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 68rem; padding: 0 1rem; }
 h1 { font-size: 1.5rem; margin-bottom: 0 } h2 { font-size: 1.1rem; margin-top: 2rem } .soft { opacity: .7 }
 table { border-collapse: collapse; width: 100% } .wide { overflow-x: auto }
-th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top;
-  overflow-wrap: anywhere } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
+th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top }
+th { vertical-align: bottom } .n { text-align: right; font-variant-numeric: tabular-nums }
+td.n { white-space: nowrap } th.n, .free td { overflow-wrap: anywhere }
+th.n { min-width: 5rem } .free td { min-width: 7rem }
+.tight td { white-space: nowrap } .tight td:first-child, .tight td:last-child { white-space: normal;
+  overflow-wrap: anywhere; min-width: 9rem }
 .better { color: var(--good); font-weight: 600 } .worse { color: var(--bad); font-weight: 600 }
 svg { width: 100%; height: auto; max-width: 48rem } svg text { font: 12px system-ui, sans-serif; fill: currentColor }
 .side { display: flex; flex-wrap: wrap; gap: 1rem } svg.square { width: 22rem; max-width: 100% }
@@ -78,7 +82,7 @@ def _comparisons(report: Mapping[str, Any]) -> list[str]:
         return []
     rows = shown.comparison_rows(report["comparisons"])
     note = f'<p class="soft">Baseline: {text(report["baseline"])}. {_PAIRED}</p>'
-    return _section("Difference to the baseline", _table(rows, marked=("better", "worse")), note)
+    return _section("Difference to the baseline", _table(rows, marked=("better", "worse"), kind="tight"), note)
 
 
 def _types(report: Mapping[str, Any]) -> list[str]:
@@ -90,8 +94,10 @@ def _frontier(report: Mapping[str, Any], timings: Mapping[str, Any], price: Pric
     points = frontier(report, timings, price)
     if not points:
         return []
-    rows, note = shown.frontier_rows(points, report["primary"]), f'<p class="soft">{_FRONTIER}</p>'
-    return _section("What a question takes", frontier_chart(points, report["primary"]), _table(rows), note)
+    head, *rows = shown.frontier_rows(points, report["primary"])
+    numbered = [[f"{number} {row[0]}", *row[1:]] for number, row in enumerate(rows, start=1)]
+    parts = frontier_chart(points, report["primary"]), _table([head, *numbered], kind="tight")
+    return _section("What a question takes", *parts, f'<p class="soft">{_FRONTIER}</p>')
 
 
 def _calibration(report: Mapping[str, Any]) -> list[str]:
@@ -114,24 +120,28 @@ def _flipped(flipped: Sequence[Mapping[str, Any]]) -> list[str]:
         for row in flipped
     ]
     head = ["question", "gold", "program", "its answer", "the baseline’s answer"]
-    return _section(f"Flipped questions ({len(rows)})", _table([head, *rows])) if rows else []
+    return _section(f"Flipped questions ({len(rows)})", _table([head, *rows], kind="free")) if rows else []
 
 
 def _failed(failed: Sequence[Mapping[str, Any]]) -> list[str]:
     rows = [[row["program"], row["question"], row["error"], row["message"]] for row in failed]
     head = ["program", "question", "error", "message"]
-    return _section(f"Failed questions ({len(rows)})", _table([head, *rows])) if rows else []
+    return _section(f"Failed questions ({len(rows)})", _table([head, *rows], kind="free")) if rows else []
 
 
-def _table(rows: Sequence[Sequence[str]], *, numbers: bool = False, marked: Sequence[str] = ()) -> str:
-    """A table of plain texts, the head first; with `numbers`, all columns but the first stand to the right."""
+def _table(rows: Sequence[Sequence[str]], *, numbers: bool = False, marked: Sequence[str] = (), kind: str = "") -> str:
+    """A table of plain texts, the head first; with `numbers`, all columns but the first stand to the right.
+
+    In a `free` one texts may be broken anywhere, in a `tight` one only those of the first and the last column are;
+    values that are `marked` look like what they say.
+    """
 
     def cell(tag: str, place: int, value: str) -> str:
-        kind = "n" if numbers and place else value if value in marked else ""
-        look = f' class="{kind}"' if kind else ""
+        means = "n" if numbers and place else value if value in marked else ""
+        look = f' class="{means}"' if means else ""
         return f"<{tag}{look}>{text(value)}</{tag}>"
 
     lines = [
         "".join(cell("td" if number else "th", *pair) for pair in enumerate(row)) for number, row in enumerate(rows)
     ]
-    return f'<div class="wide"><table>{"".join(f"<tr>{line}</tr>" for line in lines)}</table></div>'
+    return f'<div class="wide {kind}"><table>{"".join(f"<tr>{line}</tr>" for line in lines)}</table></div>'

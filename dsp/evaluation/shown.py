@@ -98,7 +98,7 @@ def frontier_rows(points: Sequence[Point], metric: str) -> Rows:
             f"{point.score:.3f}",
             f"{point.tokens:,.0f}",
             "unknown" if point.usd is None else f"{point.usd:.3g}",
-            "–" if point.seconds is None else f"{point.seconds:.2f}",
+            "–" if point.seconds is None else f"{point.seconds:.3g}",
             ", ".join(point.beaten_by) or "none",
         ]
         for point in points
