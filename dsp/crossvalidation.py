@@ -10,7 +10,7 @@ from dsp.crowd import each
 from dsp.demonstrate import Nearest, explained, sample
 from dsp.errors import UsageError
 from dsp.judges import Judge, JudgeError, judged
-from dsp.parameters import joined
+from dsp.parameters import history_of, joined
 from dsp.runner import loaded_program, run
 from dsp.text.words import normal_answer
 from dsp.types import NOTHING, Demos, Example
@@ -50,7 +50,8 @@ def crossval(
 
     def score(pair: tuple[Demos, Example]) -> float:
         demos, example = pair
-        return judged(judge, run(loaded, str(example.question), parameters={"demos": demos, **given}), example)
+        parameters = {"demos": demos, **history_of(example, loaded), **given}
+        return judged(judge, run(loaded, str(example.question), parameters=parameters), example)
 
     pairs = [(demos, example) for demos in candidates for example in held_out]
     scores: list[float | None] = []

@@ -18,7 +18,7 @@ from dsp.errors import UsageError
 from dsp.judges import Judge, JudgeError, judged, missed_step
 from dsp.lm.branched import BranchedLM
 from dsp.lm.protocol import LM
-from dsp.parameters import joined
+from dsp.parameters import history_of, joined
 from dsp.runner import Prediction, loaded_program, run
 from dsp.settings import using, wrapping
 from dsp.text.words import normal_answer
@@ -150,6 +150,7 @@ def annotate(
     fails, or a judge that does, is counted with its reason. The `teacher` is asked at every stage in place of the
     LMs in force. `told` hears how many questions are done, of how many; `budget` is that of each run. A question that
     takes more than `deadline` seconds has failed: its run goes on unheeded where it computes and never waits.
+    Turns before a question are given to a program that takes a `history`.
     A parameter of the program that has a name of this function's own, such as `k`, goes into `parameters`.
     With a journal in force a second call pays for no recorded request again.
     Raises UsageError where ids or questions stand twice, where the program does not take the parameters, or where
@@ -222,14 +223,17 @@ def explained(error: Exception) -> tuple[str, str]:
 
 
 def checked(train: Sequence[Example]) -> None:
-    """UsageError where a training example lacks a question or answers, or where an id or a question stands twice."""
+    """UsageError where a training example lacks a question or answers, or where an id or a question stands twice.
+
+    A question that follows on other turns is another one than the same words elsewhere.
+    """
     ids: Counter[str] = Counter()
     questions: Counter[str] = Counter()
     for number, example in enumerate(train, start=1):
         if not example.get("question") or not example.get("answers"):
             raise UsageError(f"training example {number} lacks a question or answers; it has: {', '.join(example)}")
         ids[str(example.get("id", number))] += 1
-        questions[normal_answer(str(example.question))] += 1
+        questions[" / ".join(normal_answer(str(turn)) for turn in (*example.get("history", ()), example.question))] += 1
     for kind, counts in (("id", ids), ("question", questions)):
         twice = [value for value, count in counts.items() if count > 1]
         if twice:
@@ -260,12 +264,13 @@ class _Attempts:
         return within(self.deadline, partial(self._run, example))
 
     def _run(self, example: Example) -> Annotated | str:
-        raw: dict[str, Any] = {"demos": Demos(raw=all_but(self.shown, example))} if self.shown else {}
+        given: dict[str, Any] = {"demos": Demos(raw=all_but(self.shown, example))} if self.shown else {}
+        given |= history_of(example, self.program)
         missed = ""
         for attempt in range(self.tries):
             with wrapping(partial(BranchedLM, branch=attempt, temperature=self.temperature)) if attempt else using():
                 prediction = run(
-                    self.program, str(example.question), budget=self.budget, parameters={**raw, **self.parameters}
+                    self.program, str(example.question), budget=self.budget, parameters={**given, **self.parameters}
                 )
             value = judged(self.judge, prediction, example)
             if value:

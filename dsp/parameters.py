@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from dsp.catalog import LoadedProgram
 from dsp.errors import UsageError
 from dsp.index.protocol import passage_from, passage_json
 from dsp.types import JSON, Demos, Example, Passage
@@ -14,6 +15,12 @@ def joined(parameters: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, 
     if twice:
         raise UsageError(f"the parameter {twice[0]!r} is given by name and in `parameters` as well; give it once")
     return {**parameters, **more}
+
+
+def history_of(x: Example, program: LoadedProgram) -> dict[str, str]:
+    """The parameter `history` for a question that follows on others, where the program takes one."""
+    turns = x.get("history", ())
+    return {"history": "\n".join(map(str, turns))} if turns and "history" in program.parameters else {}
 
 
 def demos_json(demos: Demos) -> dict[str, JSON]:

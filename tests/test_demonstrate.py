@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 HOP = Template("Search.", (fields.question(),), (fields.query(),))
+TALK = Template("Answer.", (fields.history(), fields.question()), (fields.answer(),))
 QA = Template("Answer.", (fields.context(), fields.question()), (fields.answer(),))
 TOWNS = {"Ann": "Rome", "Bob": "Oslo", "Cid": "Bern", "Dan": "Bonn", "Eve": "Graz"}
 PASSAGES = tuple(Passage(id=who, text=f"{who} lives in {town}.", source="towns") for who, town in TOWNS.items())
@@ -308,6 +309,33 @@ def test_a_parameter_with_a_name_of_annotate_itself_reaches_the_program(program:
     assert [(a.prediction.example.k, a.prediction.example.n) for a in annotation.accepted] == [(3, 7), (3, 7)]
     assert annotation.accepted[0].prediction.example.temperature == 0.5
     assert annotation.accepted[0].prediction.program == "wide"
+
+
+def talking(question: str, *, history: str = "", demos: Demos = NO_DEMOS) -> Example:
+    """A program that takes the turns before a question."""
+    return generate(TALK, Example(question=question, history=tuple(history.splitlines()), demos=demos), stage="answer")
+
+
+def test_the_turns_before_a_question_reach_the_program() -> None:
+    train = (
+        Example(id="1", question="Where does she live?", answers=("Rome",), history=("Who is Ann?", "A poet.")),
+        Example(id="2", question="Who is Bob?", answers=("Rome",)),
+    )
+    lm = ScriptedLM(lambda request: " Rome")
+    with using(lm=lm):
+        annotation = annotate(talking, train, judge=exact_match, raw=())
+        crossval(talking, train, [NO_DEMOS], judge=exact_match)
+    shown = annotation.demos.worked["answer"]
+    assert [x.history for x in shown] == [("Who is Ann?", "A poet."), ()]
+    assert [r.example.history for r in lm.requests] == [("Who is Ann?", "A poet."), ()] * 2
+
+
+def test_the_same_words_in_two_conversations_are_two_questions() -> None:
+    train = [Example(id=str(i), question="Where?", answers=("Rome",), history=(f"Who is {i}?",)) for i in range(2)]
+    with using(lm=ScriptedLM(lambda request: " Rome")):
+        assert len(annotate(talking, train, judge=exact_match, raw=()).accepted) == 2
+        with pytest.raises(UsageError, match="the question 'who is 1 / where' stands 2 times"):
+            annotate(talking, [*train, train[1].but(id="x")], judge=exact_match)
 
 
 def test_a_branch_passes_a_parameter_of_its_own_name_on() -> None:

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from dsp.crowd import each, is_end, within
 from dsp.errors import (
@@ -19,6 +19,7 @@ from dsp.evaluation.folder import REPORT, TIMINGS, RunFolder
 from dsp.evaluation.outcome import Outcome, answered, failure
 from dsp.evaluation.report import MAX_FAILED, report, timings
 from dsp.lm.protocol import LM
+from dsp.parameters import history_of
 from dsp.record.journal import Journal
 from dsp.runner import Prediction, run
 from dsp.settings import using, wrapping
@@ -163,11 +164,8 @@ def _outcome(task: Task, experiment: Experiment, deadline: float | None, warn: C
 
 def ask(entry: Entry, question: Example, warn: Callable[[str], None] | None = None) -> Prediction:
     """One run of a program on a question, through the doors in force, with the history where the program takes one."""
-    parameters: dict[str, Any] = dict(entry.parameters)
-    history = question.get("history", ())
-    if history and "history" in entry.program.parameters:
-        parameters["history"] = "\n".join(history)
-    return run(entry.program, str(question.question), warn=warn, **parameters)
+    parameters = {**entry.parameters, **history_of(question, entry.program)}
+    return run(entry.program, str(question.question), warn=warn, parameters=parameters)
 
 
 def _fails_for_all(error: Exception) -> bool:
