@@ -13,6 +13,7 @@ from dsp.lm.window import fitted
 from dsp.parameters import joined
 from dsp.settings import lm_in_force, wrapping
 from dsp.template import Template
+from dsp.trace import remark
 from dsp.types import NO_DEMOS, NOTHING, Example
 
 _AGAIN = 0.7
@@ -28,7 +29,8 @@ def generate(template: Template, x: Example, *, stage: str, max_tokens: int = 15
     request = _request(template, x, stage, max_tokens)
     try:
         written = _written(request, *_completions(request))
-    except ReadingError:
+    except ReadingError as error:
+        remark(f"drawn again: {error}")
         request = replace(request, temperature=_AGAIN, seed=request.seed + 1)
         written = _written(request, *_completions(request))
     return x.but(**written.values)
@@ -59,6 +61,7 @@ def generate_many(
             try:
                 kept.append(_written(replace(request, sample=i), completion))
             except (Truncated, ReadingError) as error:
+                remark(f"left out: {error}")
                 failures.append(error)
     if not kept:
         raise failures[-1] if failures else UsageError(f"{n} completions were asked for; ask for n ≥ 1")
@@ -133,7 +136,10 @@ def _written(request: Request, completion: Completion) -> _Written:
     pieces = [completion]
     outputs = request.template.outputs
     while missing := [f for f in outputs if f.name not in texts]:
-        found = request.template.read(pieces[-1].text, texts).values
+        reading = request.template.read(pieces[-1].text, texts)
+        found = reading.values
+        for doubt in reading.remarks:
+            remark(f"stage {request.stage!r}: {doubt}")
         if not any(found.values()):
             raise _unreadable(request, missing[0].label, pieces[-1])
         texts |= {name: text for name, text in found.items() if text}

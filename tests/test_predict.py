@@ -8,6 +8,7 @@ from dsp import fields
 from dsp.errors import ReadingError, UsageError
 from dsp.lm.protocol import LM, Completion, Reply, Request, TokenLogprob
 from dsp.predict import branch, ensemble, generate, generate_many
+from dsp.runner import run
 from dsp.settings import using
 from dsp.template import Template
 from dsp.testing import ScriptedLM
@@ -124,6 +125,19 @@ def test_a_placeholder_is_no_answer() -> None:
         assert generate(Template("A.", COT.inputs, (fields.answer(),)), Example(question="q"), stage="s").answer == "42"
     assert [request.temperature for request in lm.requests] == [0.0, 0.7]
     assert [request.seed for request in lm.requests] == [0, 1]
+
+
+def test_what_was_doubtful_stands_in_the_record_of_the_run() -> None:
+    def program(question: str) -> Example:
+        return generate(COT, Example(question=question), stage="answer")
+
+    with using(lm=ScriptedLM(["", " so\nAnswer: 42\nAnswer: 43"])):
+        prediction = run(program, "q")
+    assert prediction.answer == "42"
+    again, twice = prediction.remarks
+    assert again.startswith("drawn again: stage 'answer': no 'Rationale:' in the completion ''")
+    assert twice == "stage 'answer': Answer: stands twice; the first one counts"
+    assert prediction.json()["remarks"] == [again, twice]
 
 
 def one_step(question: str, *, suffix: str = "") -> Example:

@@ -141,7 +141,7 @@ def _answer(question: str, wanted: Wanted, shown: Shown) -> None:
             crossings.show_prompts(prediction.crossings)
         answer.show_prediction(prediction)
         if shown.trace:
-            crossings.show_crossings(prediction.crossings, prediction.stages)
+            crossings.show_crossings(prediction.crossings, prediction.stages, prediction.remarks)
     if shown.strict:
         answer.require_found(prediction)
 

@@ -189,5 +189,5 @@ def _shown(prediction: "Prediction", number: int, *, json: bool, trace: bool) ->
         return
     answer.show_prediction(prediction)
     if trace:
-        crossings.show_crossings(prediction.crossings, prediction.stages)
+        crossings.show_crossings(prediction.crossings, prediction.stages, prediction.remarks)
     say()

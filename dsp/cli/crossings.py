@@ -8,13 +8,20 @@ from dsp.record.calls import Crossing
 from dsp.types import JSON, NOTHING
 
 
-def show_crossings(crossings: Iterable[Crossing], stages: Mapping[str, str] = NOTHING) -> None:
-    """Each crossing with its hits or completions, on standard output; `stages` names the LMs of single stages."""
+def show_crossings(
+    crossings: Iterable[Crossing], stages: Mapping[str, str] = NOTHING, remarks: Iterable[str] = ()
+) -> None:
+    """Each crossing with its hits or completions, on standard output, then what no crossing shows.
+
+    `stages` names the LMs of single stages.
+    """
     for crossing in crossings:
         if crossing.door == "retriever":
             _show_search(crossing)
         else:
             _show_request(crossing, stages.get(crossing.stage, ""))
+    for remark in remarks:
+        say(f"Remark: {line(remark)}")
 
 
 def show_prompts(crossings: Iterable[Crossing]) -> None:

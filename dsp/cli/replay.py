@@ -34,4 +34,4 @@ def replay(
         return
     answer.show_prediction(prediction)
     if trace:
-        crossings.show_crossings(prediction.crossings, prediction.stages)
+        crossings.show_crossings(prediction.crossings, prediction.stages, prediction.remarks)

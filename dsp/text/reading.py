@@ -1,7 +1,7 @@
 """Reading fields back from text: exactly where the text is ours, tolerantly where a model wrote it."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dsp.text.wording import label_pattern, one_line, plain, without_placeholder
@@ -38,7 +38,10 @@ def read_fields(
         tolerant, more = _tolerant(text, labels, cue, foreign)
         if len(tolerant) > len(sections):
             sections, remarks = tolerant, more
-    sections = {name: without_placeholder(section, placeholders) for name, section in sections.items()}
+    for name, section in sections.items():
+        sections[name] = without_placeholder(section, placeholders)
+        if sections[name] != section:
+            remarks.append(f"{labels[name]} was followed by a placeholder")
     if line in sections:
         sections[line] = one_line(sections[line])
     values = {name: plain(sections[name]) for name in labels if name in sections}
@@ -77,7 +80,7 @@ def _exact(
             break
         current = name
         found[name] = [line[len(labels[name]) :]]
-    return {name: "\n".join(lines) for name, lines in found.items()}, remarks
+    return {name: "\n".join(lines) for name, lines in found.items()}, remarks + _order(found, labels)
 
 
 def _tolerant(
@@ -99,4 +102,12 @@ def _tolerant(
     sections: dict[str, str] = {}
     for (_, end, name), following in zip(starts, [*starts[1:], None], strict=True):
         sections[name] = text[end : following[0] if following else len(text)]
-    return sections, [f"{labels[name]} was read tolerantly" for _, _, name in marks]
+    read = [f"{labels[name]} was read tolerantly" for _, _, name in marks]
+    return sections, read + _order(sections, labels)
+
+
+def _order(found: Iterable[str], labels: Mapping[str, str]) -> list[str]:
+    """A remark where the fields do not stand in the order of the template."""
+    there = list(found)
+    wanted = [name for name in labels if name in there]
+    return [] if there == wanted else [f"the order was {', '.join(labels[name].rstrip(': ') for name in there)}"]

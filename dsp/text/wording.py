@@ -41,8 +41,9 @@ def plain(text: str) -> str:
 def without_placeholder(text: str, placeholders: Sequence[str]) -> str:
     """A value without a placeholder of the guidelines that a model repeated before it, whole or cut, or put it in."""
     for _ in placeholders:
-        if not (text := text.strip(_EDGE)).startswith(PLACEHOLDER):
+        if not text.lstrip(_EDGE).startswith(PLACEHOLDER):
             break
+        text = text.strip(_EDGE)
         inner, closed, rest = text[len(PLACEHOLDER) :].partition("}")
         said = " ".join(inner.casefold().split())
         if any(" ".join(known.casefold().split()).startswith(said) for known in placeholders):

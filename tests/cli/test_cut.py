@@ -8,6 +8,14 @@ from dsp.testing import ScriptedLM
 from tests.cli.shared import QUESTION, Command, Fakes
 
 
+def test_the_trace_says_what_was_doubtful(dsp: Command, fakes: Fakes) -> None:
+    fakes.lm = ScriptedLM(["${a short factoid answer, often between 1 and 5 words}", "ColBERTv2"])
+    done = dsp("ask", "--trace", QUESTION)
+    assert "Remark: stage 'answer': Answer: was followed by a placeholder\n" in done.out
+    assert "Remark: drawn again: stage 'answer': no 'Answer:' in the completion" in done.out
+    assert "Remark" not in dsp("ask", QUESTION).out
+
+
 @dataclass
 class Narrow(ScriptedLM):
     def fitted(self, request: Request) -> Request:

@@ -47,6 +47,20 @@ def test_tolerant_reading_is_remarked_and_exact_reading_is_not() -> None:
     assert not QA.read(" so\nAnswer: 42").remarks
 
 
+def test_another_order_and_a_placeholder_are_remarked() -> None:
+    three = Template("S.", (fields.question(),), (fields.rationale(), fields.query(), fields.answer()))
+    assert three.read(" so\nAnswer: 42\nSearch Query: what").remarks == (
+        "the order was Rationale, Answer, Search Query",
+    )
+    assert (
+        three.read(" so Answer: 42 search query: what").remarks[-1] == "the order was Rationale, Answer, Search Query"
+    )
+    assert ONE.read(" ${HOME} 42").values == {"answer": "${HOME} 42"}
+    assert ONE.read(" ${HOME} 42").remarks == ()
+    assert ONE.read(" ${a short factoid} 42").values == {"answer": "42"}
+    assert ONE.read(" ${a short factoid} 42").remarks == ("Answer: was followed by a placeholder",)
+
+
 def test_a_repeated_cue_is_dropped() -> None:
     assert ONE.read("Answer: 42").values["answer"] == "42"
     assert ONE.read(" 42").values["answer"] == "42"
