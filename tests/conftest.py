@@ -9,6 +9,7 @@ from filelock import FileLock
 
 from dsp import environment
 from dsp.index.open import open_index
+from tests.leftovers import leaks
 
 _REAL_HOME = environment.home()
 
@@ -61,3 +62,16 @@ def ask_home(digest_home: Path, model_home: Path) -> Path:
         pytest.skip("the default model has not been pulled: dsp models pull")
     (digest_home / "models").symlink_to(model_home / "models")
     return digest_home
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Search all that the tests wrote for the key they sent; the session fails where it is found."""
+    factory = getattr(session.config, "_tmp_path_factory", None)
+    if hasattr(session.config, "workerinput") or factory is None or session.config.option.collectonly:
+        return  # of several processes the first one looks, once, when the others are done
+    found = leaks(factory.getbasetemp())
+    if found:
+        reporter = session.config.pluginmanager.getplugin("terminalreporter")
+        reporter.write_line(f"\na key was written to: {', '.join(found[:10])}", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

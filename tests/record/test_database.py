@@ -116,8 +116,9 @@ def test_a_lock_that_stays_is_told(path: Path) -> None:
     use(path)
 
 
-def test_any_damage_of_the_file_is_a_typed_error_or_a_right_answer(path: Path) -> None:
-    """60 random mutations: what is read afterwards is what was written, or an error that the runner knows."""
+@pytest.mark.parametrize("mutations", [40, pytest.param(300, marks=pytest.mark.slow)])
+def test_any_damage_of_the_file_is_a_typed_error_or_a_right_answer(path: Path, mutations: int) -> None:
+    """What is read after random mutations is what was written, or an error that the runner knows."""
     journal = Journal(path)
     calls = [call(f"question {number}", f"answer {number} " * 40) for number in range(30)]
     run = record(journal, *calls)
@@ -127,7 +128,7 @@ def test_any_damage_of_the_file_is_a_typed_error_or_a_right_answer(path: Path) -
     assert not path.with_name(f"{path.name}-wal").exists()
     chance = random.Random(7)
     outcomes = {"right": 0, "miss": 0, "error": 0}
-    for number in range(60):
+    for number in range(mutations):
         path.write_bytes(mutated(whole, chance, number % 4))
         damaged = Journal(path, patience=0.2)
         for one in calls[:5]:

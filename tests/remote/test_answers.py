@@ -1,12 +1,14 @@
 import json
+from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dsp.errors import LMError
-from dsp.remote import answers
+from dsp.remote import answers, streams
 from dsp.remote.answers import Answer
 from dsp.remote.retries import TryAgain
 from dsp.testing.faults import answer, completion
@@ -76,22 +78,30 @@ _json = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(body=st.one_of(st.binary(max_size=200), _json.map(lambda value: json.dumps(value).encode())))
-def test_no_body_leads_to_anything_but_an_answer_or_a_typed_error(body: bytes) -> None:
-    for code in (200, 400, 429, 500):
-        try:
-            if code != 200:
-                raise answers.refusal(code, {}, body, "it")
-            checked = answers.completions(body, "it")
-        except (TryAgain, LMError):
-            continue
-        assert checked.choices
-        for choice in checked.choices:
-            choice.text.encode()
-            assert choice.finish in ("stop", "length", "content_filter")
-    for count in (0, 1):
-        try:
-            assert len(answers.vectors(body, "it", count).rows) == count
-        except (TryAgain, LMError):
-            continue
+@pytest.mark.parametrize("count", [200, pytest.param(2_000, marks=pytest.mark.slow)])
+def test_no_body_leads_to_anything_but_an_answer_or_a_typed_error(count: int) -> None:
+    met: Counter[str] = Counter()
+
+    @settings(max_examples=count, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(body=st.one_of(st.binary(max_size=200), _json.map(lambda value: json.dumps(value).encode())))
+    def check(body: bytes) -> None:
+        streamed = b"data: " + body.replace(b"\n", b" ") + b"\n\ndata: [DONE]\n\n"
+        for read, given_ in ((answers.completions, body), (streams.completions, streamed)):
+            met["read"] += 1
+            try:
+                checked = read(given_, "it")
+            except (TryAgain, LMError):
+                met["refused"] += 1
+                continue
+            assert checked.choices
+            for choice in checked.choices:
+                choice.text.encode()
+                assert choice.finish in ("stop", "length", "content_filter")
+        for code in (302, 400, 404, 429, 500):
+            assert isinstance(answers.refusal(code, {}, body, "it"), TryAgain | LMError)
+        for number in (0, 1):
+            with suppress(TryAgain, LMError):
+                assert len(answers.vectors(body, "it", number).rows) == number
+
+    check()
+    assert met["read"] >= 2 * count and met["refused"] > count
