@@ -30,11 +30,16 @@ def progress(of: str = "", *, bytes_counted: bool = False) -> Iterator[Report]:
         yield _Lines(of, bytes_counted)
         return
     from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.table import Column
 
-    count = DownloadColumn() if bytes_counted else MofNCompleteColumn()
-    label = TextColumn("{task.description}", markup=False)
-    remarks = TextColumn("{task.fields[remark]}", markup=False)
-    columns = (label, BarColumn(bar_width=20), count, TimeRemainingColumn(), remarks)
+    def whole() -> Column:  # where the line is too long, the remark alone goes on below
+        return Column(no_wrap=True)
+
+    count = DownloadColumn if bytes_counted else MofNCompleteColumn
+    label = TextColumn("{task.description}", markup=False, table_column=whole())
+    bar = BarColumn(bar_width=20, table_column=whole())
+    remark = TextColumn("{task.fields[remark]}", markup=False, table_column=Column())
+    columns = (label, bar, count(table_column=whole()), TimeRemainingColumn(table_column=whole()), remark)
     with Progress(*columns, console=_console(), transient=True, redirect_stdout=False) as bars:
         tasks = {}
 

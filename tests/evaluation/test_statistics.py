@@ -142,6 +142,30 @@ def test_a_thousand_equal_programs_come_out_different_one_time_in_twenty() -> No
     assert null_rejections(1000, 2000, binary=True) <= 0.06
 
 
+def conversations_rejected(comparisons: int, talks: int, turns: int, together: bool) -> float:
+    """The share of null comparisons that come out different where the turns of a conversation go together."""
+    rejected = 0
+    for seed in range(comparisons):
+        generator = np.random.default_rng(seed)
+        leaning = np.repeat(generator.normal(0, 1, talks), turns)
+        first = (leaning + generator.normal(0, 1, talks * turns) > 0).astype(float)
+        second = (-leaning + generator.normal(0, 1, talks * turns) > 0).astype(float)
+        groups = [f"c{i // turns}" for i in range(talks * turns)] if together else None
+        p = permutation_test(first.tolist(), second.tolist(), groups=groups, rounds=999, seed=seed)
+        rejected += p <= 0.05
+    return rejected / comparisons
+
+
+@pytest.mark.parametrize(
+    ("comparisons", "low", "high"), [(200, 0.01, 0.1), pytest.param(1000, 0.04, 0.06, marks=pytest.mark.slow)]
+)
+def test_conversations_are_tested_whole_since_turns_alone_would_find_what_is_not_there(
+    comparisons: int, low: float, high: float
+) -> None:
+    assert low <= conversations_rejected(comparisons, 40, 5, together=True) <= high
+    assert conversations_rejected(min(comparisons, 200), 40, 5, together=False) > 0.15
+
+
 def simulated_power(delta: float, n: int, disagreement: float, runs: int) -> float:
     generator = np.random.default_rng(7)
     better = generator.binomial(n, (disagreement + delta) / 2, runs)
