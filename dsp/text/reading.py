@@ -40,7 +40,7 @@ def read_fields(
             sections, remarks = tolerant, more
     for name, section in sections.items():
         sections[name] = without_placeholder(section, placeholders)
-        if sections[name] != section:
+        if sections[name].strip() != section.strip():
             remarks.append(f"{labels[name]} was followed by a placeholder")
     if line in sections:
         sections[line] = one_line(sections[line])
