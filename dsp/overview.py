@@ -1,6 +1,7 @@
 """What there is to use: programs, indexes, benchmarks and language models, a line each; nothing is loaded for it."""
 
 import ast
+import inspect
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from dsp.index.recipe import load_recipe
 from dsp.index.storage import index_folder, index_names
 from dsp.lm.models import Store
 from dsp.lm.weights import DEFAULT
+from dsp.stages import stages_of
+from dsp.types import Demos
 
 
 def programs() -> list[dict[str, str]]:
@@ -84,13 +87,14 @@ def description(path: Path) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Exhibit:
-    """One thing as `dsp show` shows it: its file and the file's text; of a program also its parameters."""
+    """One thing as `dsp show` shows it: its file and the file's text; of a program also its parameters and stages."""
 
     kind: str
     name: str
     path: Path
     text: str
     parameters: tuple[str, ...] = ()
+    stages: tuple[str, ...] = ()
 
 
 def exhibits(name: str) -> list[Exhibit]:
@@ -130,8 +134,17 @@ def _program(name: str) -> Exhibit:
         name=name,
         path=program.path,
         text=program.path.read_text(encoding="utf-8"),
-        parameters=tuple(str(parameter) for parameter in program.parameters.values()),
+        parameters=tuple(map(_shown, program.parameters.values())),
+        stages=stages_of(program) or (),
     )
+
+
+def _shown(parameter: inspect.Parameter) -> str:
+    """A parameter as its program declares it; demonstrations that it shows by default are not written out."""
+    if not isinstance(parameter.default, Demos):
+        return str(parameter)
+    count = len(parameter.default.shown)
+    return f"{parameter.name}: Demos, {f'{count} of its own' if count else 'none'} by default"
 
 
 def _file(kind: str, name: str, path: Path) -> Exhibit:

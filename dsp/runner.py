@@ -1,6 +1,7 @@
 """Runs a program: both doors recorded, the answer cited, the run replayable."""
 
 import time
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -84,7 +85,8 @@ def run(
     """Run a program on a question through the doors in force.
 
     `program` is a function, a loaded program, or a name or path. Where the journal cannot be written, `warn` is
-    told once and the run goes on unrecorded; it is told of an LM for a stage that the program never came to, too.
+    told once and the run goes on unrecorded. It is told of an LM for a stage that the program never came to, too; where
+    there is no `warn`, that is a Python warning.
     A parameter of the program that has a name of this function's own goes into `parameters`; others may as well.
     Raises what the program raises, with a note of where; BudgetExceeded where it asks for more than `budget` allows;
     ProgramError where it calls itself without end or returns no answer; UsageError for parameters and stages that
@@ -99,8 +101,9 @@ def run(
     doors = settings if journal is None else wrapped(settings, lambda lm: CachedLM(lm, journal))
     prediction = _run(loaded, question, given, doors, trace, budget)
     never = sorted(settings.stages.keys() - {request.stage for request, _ in trace.spoken})
-    if never and warn is not None and stages_of(loaded) is None:
-        warn(f"an LM is set for the stage {never[0]!r}, which {loaded.name} did not come to; {_came_to(trace)}")
+    if never and stages_of(loaded) is None:
+        text = f"an LM is set for the stage {never[0]!r}, which {loaded.name} did not come to; {_came_to(trace)}"
+        warnings.warn(text, stacklevel=2) if warn is None else warn(text)
     return prediction
 
 

@@ -105,6 +105,8 @@ def test_where_the_stages_are_not_known_before_the_run_says_which_was_never_aske
     with using(lm=lm, stages={"find": lm}):
         run(staged, "When?", warn=told.append, stage="find")
     assert len(told) == 1
+    with using(lm=lm, stages={"hops": lm}), pytest.warns(UserWarning, match="the stage 'hops', which staged did not"):
+        run(staged, "When?")
 
 
 def test_a_stage_that_a_program_has_and_did_not_come_to_is_no_mistake() -> None:

@@ -192,11 +192,14 @@ def program_of(wanted: Wanted, question: str) -> "tuple[LoadedProgram, dict[str,
     from dsp.catalog import is_bare, load_program
     from dsp.cli.parameters import demonstrations, parameters_of
     from dsp.cli.terminal import note
+    from dsp.cli.watchdog import watched
 
     setting = wanted.chosen.settings["program"]
     if setting.project and not is_bare(str(setting.value)):
         note(f"Note: running {setting.value}, which dsp.toml names.")
-    loaded = load_program(wanted.chosen.text("program"))
+    name = wanted.chosen.text("program")
+    with watched(name, wanted.budget.seconds):
+        loaded = load_program(name)
     parameters = parameters_of(loaded, wanted.settings, wanted.chosen.settings["k"])
     return loaded, {**parameters, **demonstrations(wanted.demos, loaded, question)}
 

@@ -27,4 +27,6 @@ def show(
         say(bold(f"{exhibit.kind} {exhibit.name}"), f"  {exhibit.path}")
         for parameter in exhibit.parameters:
             say(f"  {parameter}")
+        if exhibit.stages:
+            say(f"  stages: {', '.join(exhibit.stages)}")
         say("\n", exhibit.text, "\n")

@@ -136,8 +136,11 @@ def test_tokens_and_seconds_are_limited_too(dsp: Command, fakes: Fakes, place: P
     assert (done.code, "more than the 0.05 seconds" in done.error) == (1, True)
 
 
-def test_a_program_that_computes_for_ever_is_ended(tmp_path: Path, home: Path) -> None:
-    where = program(tmp_path, "def program(question):\n    while True:\n        pass\n")
+@pytest.mark.parametrize(
+    "source", ["def program(question):\n    while True:\n        pass\n", "while True:\n    pass\n"]
+)
+def test_a_program_that_computes_for_ever_is_ended(tmp_path: Path, home: Path, source: str) -> None:
+    where = program(tmp_path, source)
     command = [sys.executable, "-m", "dsp", "ask", "-p", where, "--index", "none", "--lm", "extractive"]
     done = subprocess.run(
         [*command, "--max-seconds", "0.2", "Why?"],

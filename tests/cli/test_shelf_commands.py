@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,9 @@ def test_list_names_everything(dsp: Command) -> None:
 def test_show_a_program(dsp: Command) -> None:
     shown = dsp("show", "multihop").out
     assert "hops: int = 2" in shown
-    assert 'step = generate(HOP, x, stage="hop")' in shown
+    assert 'generate(HOP, x, stage="hop"' in shown
+    assert "  stages: answer, hop\n" in shown
+    assert re.search(r"  demos: Demos, (\d+ of its own|none) by default\n", shown)
     (exhibit,) = dsp("show", "--json", "multihop").json
     assert exhibit["kind"] == "program"
     assert exhibit["text"] == Path(exhibit["path"]).read_text(encoding="utf-8")
@@ -119,7 +122,7 @@ def test_help_is_short_and_without_a_command_it_is_shown(dsp: Command) -> None:
     bare = dsp()
     assert bare.code == 0
     assert bare.out == dsp("--help").out
-    assert len(bare.out.splitlines()) <= 30
+    assert len(bare.out.splitlines()) <= 34
     group = dsp("index")
     assert group.code == 2
     assert group.err.startswith("Usage: dsp index ")
