@@ -14,7 +14,7 @@ from dsp.lm.connect import connect
 from dsp.lm.models import Store
 from dsp.lm.protocol import Request
 from dsp.lm.transformers import TransformersLM
-from dsp.template import Template
+from dsp.template import Field, Template
 from dsp.types import Example
 
 QA = Template("Answer.", inputs=(fields.question(),), outputs=(fields.answer(),), compact=True)
@@ -170,6 +170,27 @@ def test_too_long_a_prompt_is_refused_with_both_numbers(tmp_path: Path, home: Pa
     lm = TransformersLM(str(causal(tmp_path / "c")), Store(home))
     with pytest.raises(Rejected, match=r"\d{3} tokens.*takes 128 in all"):
         lm.complete([asked("long " * 200)])
+
+
+def test_a_prompt_is_cut_to_what_the_model_takes(tmp_path: Path, home: Path) -> None:
+    lm = TransformersLM(str(causal(tmp_path / "c")), Store(home))
+    demos = tuple(Example(question="who? " * 4, answers=("Ann",)) for _ in range(20))
+    request = asked(demos=demos)
+    with pytest.raises(Rejected, match="takes 128 in all"):
+        lm.complete([request])
+    fit = lm.fitted(request)
+    (said,) = fit.cut
+    assert said.endswith("raw demonstrations") and 0 < len(fit.demos) < 20
+    (reply,) = lm.complete([fit])
+    assert reply.usage.prompt_tokens + 8 <= 128
+    assert lm.fitted(fit) is fit
+
+
+def test_a_schema_that_decoding_does_not_know_is_named(tmp_path: Path, home: Path) -> None:
+    lm = TransformersLM(str(causal(tmp_path / "c")), Store(home))
+    typed = Template("Count.", (fields.question(),), (Field(name="count", label="Count:", type=int),), compact=True)
+    (reply,) = lm.complete([Request(template=typed, example=Example(question="who?"), max_tokens=4)])
+    assert reply.dropped == ("response_format",)
 
 
 def test_identity_changes_with_the_weights_and_only_with_them(tmp_path: Path, home: Path) -> None:
