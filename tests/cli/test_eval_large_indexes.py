@@ -31,16 +31,16 @@ def test_passages_of_100_words_are_indexed_under_the_name_that_the_benchmark_wan
 ) -> None:
     """A file as DPR publishes it: tab-separated id, text, title; each row stays one passage."""
     questions(place)
-    asked = ("eval", "nq_open", "--data", "dev.jsonl", "-p", "./reader.py", "--lm", "extractive", "--json")
+    asked = ("eval", "open_squad", "--data", "dev.jsonl", "-p", "./reader.py", "--lm", "extractive", "--json")
     missing = dsp(*asked)
     assert missing.code == 2
-    assert "dsp index build FILE --name wiki_passages_2018" in missing.error
+    assert "dsp index build FILE --name wiki_passages_2016" in missing.error
     (place / "psgs_w100.tsv").write_text(PASSAGES, encoding="utf-8")
-    assert dsp("index", "build", "psgs_w100.tsv", "--name", "wiki_passages_2018").code == 0
+    assert dsp("index", "build", "psgs_w100.tsv", "--name", "wiki_passages_2016").code == 0
     done = dsp(*asked)
     assert done.code == 0, done.err
-    assert done.json["retriever"]["name"] == "wiki_passages_2018"
+    assert done.json["retriever"]["name"] == "wiki_passages_2016"
     assert done.json["programs"][0]["scores"]["passage_match"]["mean"] == 1.0
-    found = dsp("search", "prophet brother of Moses", "--index", "wiki_passages_2018", "--json")
+    found = dsp("search", "prophet brother of Moses", "--index", "wiki_passages_2016", "--json")
     assert found.code == 0
     assert 'Aaron is a prophet, the \\"brother\\" of Moses.' in found.out

@@ -1,5 +1,6 @@
 """The recipes of large corpora: what they state, and that they load what the hub has, in miniature."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,6 +49,25 @@ def test_the_abstracts_are_indexed_as_the_recipe_says(abstracts: Recipe, home: P
     build_index(replace(abstracts, mode="lexical"), home=home, name="wiki")
     index = open_index("wiki", home=home)
     assert index.search(["tower house"], 1)[0][0].passage.title == "Kinnairdy Castle"
+
+
+def test_passages_of_100_words_load_from_files_with_vectors_beside_them(tmp_path: Path) -> None:
+    rows: hub.Rows = [
+        {"id": str(n), "text": f"Aaron {'word ' * 98}{n}.", "title": "Aaron", "embeddings": [0.1, 0.2]} for n in (1, 2)
+    ]
+    for part, row in enumerate(rows):
+        hub.parquet(tmp_path / "nq" / f"train-{part:05d}-of-00002.parquet", [row])
+    recipe = load_recipe(shelf("indexes") / "wiki_passages_2018")
+    (source,) = recipe.sources
+    (file,) = source.data_files
+    place, _, pattern = file.rpartition("/")
+    assert re.fullmatch(r"hf://datasets/facebook/wiki_dpr@[0-9a-f]{40}/data/psgs_w100/nq", place)
+    here = replace(recipe, sources=(replace(source, data_files=(f"{tmp_path}/nq/{pattern}",)),))
+    report = Report()
+    found = list(read_corpus(here, report))
+    assert [(document_id(p), p.title) for p in found] == [("1", "Aaron"), ("2", "Aaron")]
+    assert (report.documents, report.failed) == (2, 0)
+    assert found[0].text == str(rows[0]["text"])
 
 
 @pytest.mark.parametrize("name", [name for name in names("indexes") if name != "digest"])
