@@ -1,5 +1,6 @@
 """Runs the commands, in one process, on texts that try to steer a terminal; started by test_hostile_texts.py."""
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -36,13 +37,19 @@ PAYLOADS = (
 MARK = "=== {} ==="
 
 
-def main(folder: Path) -> None:
-    """Every payload over every command; a mark after each."""
+def main(folder: Path, every: int) -> None:
+    """Every payload over every command, those on records with each `every`-th; a mark after each."""
     os.chdir(folder)
     Path("reader.py").write_text(READER, encoding="utf-8")
+    Path("shown.py").write_text(
+        READER.replace("from dsp import ", "from dsp import NO_DEMOS, Demos, ")
+        .replace("*, k: int", "*, demos: Demos = NO_DEMOS, k: int")
+        .replace("(question=question,", "(question=question, demos=demos,"),
+        encoding="utf-8",
+    )  # fmt: skip
     for number, payload in enumerate(PAYLOADS):
         _fake(payload)
-        for command in _commands(number, payload):
+        for command in (*_commands(number, payload), *(_records(number, payload) if number % every == 0 else ())):
             run(command)
         print(MARK.format(number), flush=True)
     _with_files()
@@ -89,6 +96,44 @@ def _commands(number: int, payload: str) -> list[list[str]]:
     ]
 
 
+def _records(number: int, payload: str) -> list[list[str]]:
+    """Questions, evaluations and demonstrations whose every text is the payload."""
+    rows, told = f"rows{number}.jsonl", f"Colour {payload} is blue [1]. {payload} [2]."
+    row = {"id": f"q{payload}", "question": f"What is {payload}?", "answers": [told], "type": payload}
+    Path(rows).write_text(
+        json.dumps(row) + "\n" + json.dumps({**row, "id": "w", "question": f"And {payload}?", "answers": [payload]}),
+        "utf-8",
+    )
+    reader, demos, name = (
+        ["-p", "./reader.py"],
+        f"demos{number}.json",
+        f"n{payload}".encode("utf-8", "replace").decode(),
+    )
+    evaluate = ["eval", "digest", "--data", rows, *reader, "--name", f"run{number}"]
+    return [
+        evaluate,
+        [*evaluate, "--json"],
+        ["eval", "digest", "--data", rows, *reader, "--name", name],
+        ["eval", name],
+        ["runs", "show", f"run{number}"],
+        ["runs", "verify", f"run{number}"],
+        ["compare", f"run{number}", "run0"],
+        ["compare", name, payload.encode("utf-8", "replace").decode()],
+        ["demos", "annotate", "./shown.py:reader", rows, "-o", demos],
+        ["demos", "show", demos],
+        ["demos", "diff", demos, "demos0.json"],
+        ["demos", "verify", demos],
+        ["demos", "export", demos, "--held-out", "0"],
+        ["demos", "show", name],
+        ["runs", "export", "last"],
+        ["runs", "pin", name],
+        ["index", "verify", name],
+        ["index", "remove", name],
+        ["models", "verify", name],
+        ["new", "program", name],
+    ]
+
+
 def _with_files() -> None:
     corpus = Path("corpus")
     corpus.mkdir()
@@ -104,6 +149,9 @@ def _with_files() -> None:
         ["index", "build", "corpus/", "--name", "hostile"],
         ["index", "build", "corpus/", "--name", "hostile", "--again", "--json"],
         ["index", "info", "hostile"],
+        ["index", "verify", "hostile"],
+        ["models", "list"],
+        ["runs", "list"],
         ["index", "list"],
         ["list"],
         ["doctor"],
@@ -116,4 +164,4 @@ def _with_files() -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 STEERING = re.compile(
     rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\x8b-\x8f\xa8-\xae]|\xe2\x81[\xa6-\xa9]"
 )
+EVERY = pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.slow)])
 OWN_STYLES = re.compile(rb"\x1b\[[0123]m")
 
 
@@ -22,12 +23,12 @@ def environment(folder: Path, **changes: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), "DSP_HOME": str(folder / "home"), **changes}
 
 
-def through_a_terminal(folder: Path, errors: Path | None = None, **changes: str) -> bytes:
+def through_a_terminal(folder: Path, every: int, errors: Path | None = None, **changes: str) -> bytes:
     """What the commands write to a terminal; what they say beside the result goes to a file, where one is named."""
     master, slave = pty.openpty()
     beside = errors.open("wb") if errors else None
     child = subprocess.Popen(
-        [sys.executable, "-m", "tests.cli.hostile", str(folder)],
+        [sys.executable, "-m", "tests.cli.hostile", str(folder), str(every)],
         stdin=subprocess.DEVNULL, stdout=slave, stderr=beside or slave, env=environment(folder, **changes), cwd=ROOT,
     )  # fmt: skip
     if beside:
@@ -47,16 +48,18 @@ def through_a_terminal(folder: Path, errors: Path | None = None, **changes: str)
     return written.replace(b"\r\n", b"\n")
 
 
+@EVERY
 @pytest.mark.parametrize("variables", [{}, {"NO_COLOR": "1"}])
-def test_styles_are_the_only_control_bytes_of_a_result(variables: dict[str, str], tmp_path: Path) -> None:
-    written = through_a_terminal(tmp_path, tmp_path / "errors", TERM="xterm-256color", **variables)
+def test_styles_are_the_only_control_bytes_of_a_result(variables: dict[str, str], tmp_path: Path, every: int) -> None:
+    written = through_a_terminal(tmp_path, every, tmp_path / "errors", TERM="xterm-256color", **variables)
     assert bool(OWN_STYLES.search(written)) == (not variables)
     assert_plain(OWN_STYLES.sub(b"", written))
     assert_plain((tmp_path / "errors").read_bytes())
 
 
-def test_a_dumb_terminal_gets_text_alone(tmp_path: Path) -> None:
-    assert_plain(through_a_terminal(tmp_path, TERM="dumb"))
+@EVERY
+def test_a_dumb_terminal_gets_text_alone(tmp_path: Path, every: int) -> None:
+    assert_plain(through_a_terminal(tmp_path, every, TERM="dumb"))
 
 
 def assert_plain(texts: bytes) -> None:
@@ -65,8 +68,9 @@ def assert_plain(texts: bytes) -> None:
     assert b"\r" not in texts
 
 
-def test_the_screen_shows_what_was_written(tmp_path: Path) -> None:
-    written = through_a_terminal(tmp_path, TERM="xterm-256color")
+@EVERY
+def test_the_screen_shows_what_was_written(tmp_path: Path, every: int) -> None:
+    written = through_a_terminal(tmp_path, every, TERM="xterm-256color")
     screen = pyte.HistoryScreen(400, 60, history=200_000, ratio=0.1)
     stream = pyte.ByteStream(screen)
     stream.feed(written.replace(b"\n", b"\r\n"))
@@ -79,12 +83,14 @@ def test_the_screen_shows_what_was_written(tmp_path: Path) -> None:
     assert not [row for row in rows if row.startswith(("Answer: forged", "forged", "Error: forged"))]
 
 
-def test_no_control_byte_reaches_a_pipe(tmp_path: Path) -> None:
+@EVERY
+def test_no_control_byte_reaches_a_pipe(tmp_path: Path, every: int) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.cli.hostile", str(tmp_path)],
+        [sys.executable, "-m", "tests.cli.hostile", str(tmp_path), str(every)],
         capture_output=True, check=True, env=environment(tmp_path, PYTHONIOENCODING="ascii"), cwd=ROOT,
     )  # fmt: skip
     assert_plain(done.stdout)
     assert_plain(done.stderr)
-    assert b"documents" in done.stdout
+    for sign in (b"documents", b"confirmed by the journal", b"wrote demos7.json"):
+        assert sign in done.stdout, sign
     assert b"could not be read" in done.stderr

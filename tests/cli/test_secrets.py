@@ -49,7 +49,7 @@ def said(dsp: Command, behave: Behaviour) -> tuple[str, FaultServer]:
         commands = (
             ("ask", "-p", "./guesser.py", *plain, "--trace", "--debug", QUESTION),
             ("ask", "-p", "./guesser.py", *lm, "--json", "--show-prompt", QUESTION),
-            (*eval_, "--at-once", "2"),
+            (*eval_, "-c", "2"),
             (*eval_, "--json"),
             ("demos", "annotate", "./towns.py", "train.jsonl", "-o", "demos.json", *plain),
             ("runs", "list"), ("runs", "show", "last"), ("runs", "show", "mine"), ("replay", "last", "--json"),
@@ -69,7 +69,7 @@ def holding(*folders: Path) -> list[str]:
 @pytest.mark.parametrize("name", [*SOME, *OTHERS])
 def test_no_output_and_no_file_holds_the_key(dsp: Command, home: Path, tmp_path: Path, name: str) -> None:
     printed, server = said(dsp, always(name))
-    assert server.acts[name] > 0
+    assert server.acts[name] > 0 and (home / "evals" / "mine").is_dir()
     assert any(KEY in seen.headers.get("authorization", "") for seen in server.seen), "the key was never sent"
     assert not [form for form in FORMS if form in printed]
     assert holding(tmp_path) == []
