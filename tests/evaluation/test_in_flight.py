@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from dsp.crowd import each
+from dsp.engine import bridge
 from dsp.errors import IntegrityError
 from dsp.evaluation.folder import REPORT, RunFolder, new_run
 from dsp.evaluation.outcome import Outcome
@@ -20,10 +22,11 @@ from dsp.index.filters import Where
 from dsp.lm.openai import OpenAILM
 from dsp.lm.protocol import Reply, Request
 from dsp.record.journal import Journal
-from dsp.runner import replay
-from dsp.testing import FixedRetriever
+from dsp.runner import replay, run
+from dsp.settings import using
+from dsp.testing import FixedRetriever, ScriptedLM
 from dsp.testing.faults import FaultServer, Seen, Wire, answer, completion
-from dsp.types import NOTHING, Hit
+from dsp.types import NOTHING, Example, Hit
 from tests.evaluation.contest import CITIES, PASSAGES, QUESTIONS, experiment, guesser, reader, says
 from tests.giving import GivingLM
 
@@ -54,6 +57,42 @@ def test_reports_are_equal_and_each_run_has_its_own_trace(tmp_path: Path, whole:
         assert doors == (["retriever", "lm"] if "reader" in str(record.header["program"]) else ["lm"])
         assert replay(record, reader if "reader" in str(record.header["program"]) else guesser).answer
     assert len(journal.runs(100)) == len(QUESTIONS) * 2
+
+
+def test_without_greenlet_there_are_threads_and_the_same_report(
+    tmp_path: Path, whole: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bridge, "available", lambda: False)
+    lm, folder = GivingLM(says), new_run("threads", tmp_path)
+    evaluate(experiment(lm=lm), folder, at_once=8, journal=Journal(tmp_path / "j" / "journal.sqlite3"))
+    assert (folder.path / REPORT).read_bytes() == whole
+    assert len(lm.threads) > 1
+
+
+class Standing(GivingLM):
+    """An LM that stands still while it thinks, in front of runs that give way."""
+
+    gives_way = False
+
+    def complete(self, requests: Sequence[Request]) -> list[Reply]:
+        time.sleep(0.3)
+        self.threads.add(threading.get_ident())
+        return ScriptedLM.complete(self, requests)
+
+
+def test_an_lm_of_a_stage_that_stands_still_holds_up_no_run(tmp_path: Path) -> None:
+    standing = Standing(says)
+
+    def work(question: Example) -> str:
+        with using(lm=GivingLM(says), stages={"answer": standing}):
+            return run(guesser, str(question.question)).answer
+
+    with using(lm=GivingLM(says), journal=Journal(tmp_path / "j" / "journal.sqlite3")):
+        started = time.monotonic()
+        answers = list(each(work, QUESTIONS, at_once=12))
+    assert answers == [CITIES[i] if i % 4 == 0 else "Atlantis" for i in range(12)]
+    assert time.monotonic() - started < 2.5, "twelve times 0.3 s, one after the other"
+    assert len(standing.threads) > 6
 
 
 class SlowRetriever(FixedRetriever):
