@@ -68,7 +68,8 @@ class YesNo:
 
     One request for each passage, of stage `rerank`; with an LM that gives no log-probabilities yes is 1 and no 0.
     Only an LM that was measured to help is asked, unless `trusted` says that yours is: with others the order stays and
-    the trace says so. Measured: the embedded 1.5B helps, the 0.5B harms.
+    the trace says so. Measured: the embedded 1.5B helps, the 0.5B harms. It belongs into a program, with `rerank`:
+    behind the retriever of many runs at a time its requests would stand in the trace of any of them.
     """
 
     def __init__(self, *, trusted: bool = False) -> None:
