@@ -43,13 +43,18 @@ def missed(program: Mapping[str, Any], thresholds: Mapping[str, float]) -> dict[
 
 
 def require_all_asked(report: Mapping[str, Any], budget: Budget) -> None:
-    """BudgetReached where the budget left questions unasked."""
+    """BudgetReached where the budget left questions unasked, or failed ones not asked again."""
     unasked = sum(program["not_asked"] for program in report["programs"])
     if unasked:
         total = report["questions"] * len(report["programs"])
         raise BudgetReached(
             f"the budget of {budget.limits} is reached ({budget.spent.tokens:,} tokens spent): {unasked} of {total} "
             "answers were not asked for and count for nothing. The same command with a larger budget goes on"
+        )
+    if budget.exhausted:
+        raise BudgetReached(
+            f"the budget of {budget.limits} is reached ({budget.spent.tokens:,} tokens spent): not every failed "
+            "question was asked again. The same command with a larger budget goes on"
         )
 
 

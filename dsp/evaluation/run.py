@@ -76,7 +76,7 @@ def evaluate(
         session = _Session(experiment, folder, budget, deadline, told, warn, len(tasks))
         session.work_off(tasks, at_once)
         if session.reached and not budget.exhausted and at_once > 1:  # what others held in reserve is free now
-            session.work_off(remaining(experiment, folder), at_once=1)
+            session.work_off([task for task in tasks if task.key not in session.asked], at_once=1)
         outcomes = folder.outcomes()
         made = report(header, outcomes, max_failed=max_failed, partial=session.reached)
         folder.write(REPORT, made)
@@ -104,6 +104,7 @@ class _Session:
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self.reached = False
+        self.asked: set[tuple[str, str]] = set()
         if told is not None:
             told(self._done, self._total, None)
 
@@ -142,6 +143,7 @@ class _Session:
             self._stopped.set()
             raise
         with self._lock:
+            self.asked.add(task.key)
             self._done += 1
             if self._told is not None:
                 self._told(self._done, self._total, outcome)

@@ -48,6 +48,24 @@ def test_a_run_stops_at_its_budget_and_goes_on_with_a_larger_one(tmp_path: Path,
     require_all_asked(json.loads((folder.path / REPORT).read_text("utf-8")), richer)
 
 
+@pytest.mark.parametrize("at_once", [1, 8])
+def test_failed_questions_that_the_budget_leaves_stay_failed_and_that_is_said(tmp_path: Path, at_once: int) -> None:
+    def fails(request: Request) -> str:
+        raise LMError("down")
+
+    folder = new_run("down", tmp_path)
+    evaluate(experiment(fails), folder)
+    budget = Budget(tokens=600)
+    made: Any = evaluate(experiment(), folder, budget=budget, at_once=at_once, retry_failed=True)
+    failed = sum(program["failed"] for program in made["programs"])
+    assert 0 < failed < 24
+    assert all(program["not_asked"] == 0 for program in made["programs"])
+    with pytest.raises(BudgetReached, match="not every failed question was"):
+        require_all_asked(made, budget)
+    whole: Any = evaluate(experiment(), folder, budget=Budget(), at_once=at_once, retry_failed=True)
+    assert sum(program["answered"] for program in whole["programs"]) == 24
+
+
 def test_what_was_not_asked_is_not_wrong(tmp_path: Path) -> None:
     always = tokens_of_all(tmp_path) * 6 // 10
     made: Any = evaluate(
