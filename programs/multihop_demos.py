@@ -103,7 +103,7 @@ def multihop_demos(
     for hop in range(hops):
         template, stage = (HOP, "hop") if hop else (FIRST, "first")
         written = generate_many(template, x, stage=stage, n=n, temperature=temperature)
-        best = likeliest(written) if written.scored else written[0]
+        best = likeliest(written) if written.scored else majority(written)
         if hop and is_nothing(best.query):
             break
         learned = (*learned, condense(best.summary, hop=hop)) if hop else ()
