@@ -72,8 +72,6 @@ def test_without_greenlet_there_are_threads_and_the_same_report(
 class Standing(GivingLM):
     """An LM that stands still while it thinks, in front of runs that give way."""
 
-    gives_way = False
-
     def complete(self, requests: Sequence[Request]) -> list[Reply]:
         time.sleep(0.3)
         self.threads.add(threading.get_ident())
@@ -81,7 +79,7 @@ class Standing(GivingLM):
 
 
 def test_an_lm_of_a_stage_that_stands_still_holds_up_no_run(tmp_path: Path) -> None:
-    standing = Standing(says)
+    standing = Standing(says, gives_way=False)
 
     def work(question: Example) -> str:
         with using(lm=GivingLM(says), stages={"answer": standing}):
