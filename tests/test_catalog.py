@@ -13,7 +13,7 @@ def test_shipped_programs_are_found_by_name() -> None:
     assert {"closed_book", "retrieve_then_read", "multihop"} <= set(names("programs"))
     program = load_program("multihop")
     assert program.function.__name__ == "multihop"
-    assert list(program.parameters) == ["demos", "hops", "k"]
+    assert list(program.parameters) == ["demos", "hops", "k", "tokens"]
     assert len(program.sha256) == 64
 
 

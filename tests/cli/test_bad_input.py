@@ -162,7 +162,8 @@ def test_an_unexpected_error_is_one_line(dsp: Command, fakes: Fakes) -> None:
     fakes.lm = ScriptedLM(burst)
     done = dsp("ask", QUESTION)
     assert done.code == 1
-    assert done.error == "Error: RuntimeError: the roof \\x1b[2J fell; run again with --debug to see where"
+    assert done.error.startswith("Error: RuntimeError: the roof \\x1b[2J fell (in program ./reader.py, line ")
+    assert done.error.endswith(", stage 'answer'); run again with --debug to see where")
     traced = dsp("ask", "--debug", QUESTION)
     assert "Traceback" in traced.err
     assert "\x1b" not in traced.err
