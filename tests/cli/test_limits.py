@@ -13,6 +13,7 @@ from dsp.cli import doors
 from dsp.errors import Unavailable
 from dsp.lm.protocol import LM, Request
 from dsp.testing import ScriptedLM
+from tests.cli.benches import EVAL
 from tests.cli.shared import QUESTION, Command, Fakes
 from tests.cli.towns import ANNOTATE, knowing
 
@@ -70,6 +71,18 @@ def test_a_stage_that_there_is_not(dsp: Command, towns: Fakes, named: dict[str, 
         assert "no stage of ./towns.py is called 'hopp'. Did you mean 'hop'? There are: answer, hop." in done.error
     assert not lm.requests
     assert not towns.lm.requests  # type: ignore[attr-defined]
+
+
+def test_an_evaluation_names_the_lm_of_each_stage(dsp: Command, bench: Fakes, named: dict[str, LM], home: Path) -> None:
+    other = named["other"] = ScriptedLM(lambda request: "Atlantis", name="other")
+    done = dsp(*EVAL, "--lm", "stage.answer=other")
+    assert done.code == 0, done.err
+    assert "LM scripted, answer: other · " in done.out
+    assert len(other.requests) == 6
+    header = json.loads((home / "evals/mine/header.json").read_text(encoding="utf-8"))["header"]
+    assert (header["lm"]["name"], header["stages"]["answer"]["name"]) == ("scripted", "other")
+    assert "stage of these programs is called 'hop'. There are: answer." in dsp(*EVAL, "--lm", "stage.hop=other").error
+    assert "another experiment: stages" in dsp(*EVAL).error
 
 
 @pytest.mark.parametrize(
