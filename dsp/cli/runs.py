@@ -6,9 +6,7 @@ import typer
 
 from dsp.cli.options import DebugFlag, JsonFlag
 
-app = typer.Typer(
-    help="List, show, verify and prune recorded runs.", no_args_is_help=True, rich_markup_mode=None
-)
+app = typer.Typer(help="List, show, verify and prune recorded runs.", no_args_is_help=True, rich_markup_mode=None)
 Run: TypeAlias = Annotated[str, typer.Argument(metavar="RUN", help="The id of a run, the start of one, or last.")]
 RunOrEvaluation: TypeAlias = Annotated[
     str, typer.Argument(metavar="RUN", help="A run by id or its start, last, or an evaluation by name or path.")

@@ -32,7 +32,7 @@ def test_the_table_is_what_the_files_hold() -> None:
 def test_a_result_keeps_the_command_and_no_path_of_a_machine(tmp_path: Path) -> None:
     folder = new_run("mine", tmp_path)
     made: dict[str, Any] = {**evaluate(experiment(), folder), "timings": folder.timings()}
-    result = script().kept(made, ["eval", "cities", "--data", "/home/me/cities", "-p", "reader"])
+    result = script().kept(made, ["eval", "cities", "--data", "/data/of/mine/cities", "-p", "reader"])
     assert result["command"] == "dsp eval cities --data cities -p reader"
     assert "Which is city" not in json.dumps(result)
     text = script().results_table([result])
