@@ -39,13 +39,12 @@ _WANTED = (
     ),
 )
 """How a question asks for a time, a number or a name, and how an answer of that kind looks."""
-_TITLE, _KIND, _RANK = 0.3, 0.2, 0.04
+_TITLE, _KIND = 0.3, 0.2
 
 
 @dataclass(frozen=True)
 class _Sentence:
     text: str
-    passage: int
     words: frozenset[str]
     title: frozenset[str]
 
@@ -54,8 +53,9 @@ class _Sentence:
 class ExtractiveLM:
     """An LM door without a model: answers are sentences quoted from the context, queries repeat the question.
 
-    It reads the request's example, not its prompt, and writes the outputs as the template would; an output that it
-    knows nothing about stays empty. Its answers are for where no model is at hand, and to measure against.
+    It reads the request's example, not its prompt, and writes the outputs as the template would: a query is the
+    question, everything else the best sentence of the context, empty without one. For where no model is at hand, and
+    to measure against.
     """
 
     name: str = "extractive"
@@ -64,7 +64,7 @@ class ExtractiveLM:
     @property
     def identity(self) -> Mapping[str, JSON]:
         """The version of the rules below."""
-        return {"backend": "extractive", "version": 1}
+        return {"backend": "extractive", "version": 2}
 
     def complete(self, requests: Sequence[Request]) -> list[Reply]:
         """One reply for each request; all n completions are equal. Raises Rejected without a question."""
@@ -75,10 +75,9 @@ def best_sentence(question: str, passages: Sequence[Passage | str]) -> str:
     """The sentence of the passages that most probably holds the answer, verbatim; empty where there is none.
 
     A sentence scores the idf of the question's words that it holds (those in its passage's title count less), a
-    bonus where it holds what the question asks for (a number, a date, a name) beyond the question's own, and a
-    small deduction for the rank of its passage.
+    bonus where it holds what the question asks for (a number, a date, a name) beyond the question's own.
     """
-    pool = [sentence for number, passage in enumerate(passages) for sentence in _sentences(passage, number)]
+    pool = [sentence for passage in passages for sentence in _sentences(passage)]
     if not pool:
         return ""
     asked = _content(question)
@@ -90,7 +89,7 @@ def best_sentence(question: str, passages: Sequence[Passage | str]) -> str:
         held = sum(weight[w] for w in asked & sentence.words)
         titled = sum(weight[w] for w in asked & (sentence.title - sentence.words))
         bonus = _KIND if kind is not None and _holds_new(kind, sentence.text, question) else 0.0
-        return (held + _TITLE * titled) / total + bonus - _RANK * sentence.passage
+        return (held + _TITLE * titled) / total + bonus
 
     return max(pool, key=score).text
 
@@ -115,18 +114,16 @@ def _value(f: Field, question: str, request: Request) -> str:
     labels = [other.label for other in request.template.fields]
     if f.name == "query":
         return f.show(question, labels)
-    if f.name == "answer":
-        return f.show(best_sentence(question, request.example.get("context") or ()), labels)
-    if f.name == "rationale":
+    if f.name == "rationale" and "answer" in (other.name for other in request.template.outputs):
         return "资料中写道：" if language(question) == "zh" else "The passages say so."
-    return ""
+    return f.show(best_sentence(question, request.example.get("context") or ()), labels)
 
 
-def _sentences(passage: Passage | str, number: int) -> list[_Sentence]:
+def _sentences(passage: Passage | str) -> list[_Sentence]:
     text, title = (passage, "") if isinstance(passage, str) else (passage.text, passage.title)
     titled = _content(title)
     spans = (text[start:end] for start, end in sentences(text))
-    return [_Sentence(text=t, passage=number, words=_content(t), title=titled) for t in spans if len(words(t)) > 2]
+    return [_Sentence(text=t, words=_content(t), title=titled) for t in spans if len(words(t)) > 2]
 
 
 def _content(text: str) -> frozenset[str]:

@@ -67,7 +67,7 @@ def test_a_number_counts_only_where_it_is_not_the_question_s() -> None:
 
 def test_a_query_is_the_question_and_a_rationale_one_line() -> None:
     assert HOP.read(reply(HOP, "Who wrote DSP?")).values == {
-        "rationale": "The passages say so.",
+        "rationale": "DSP was written at Stanford.",
         "query": "Who wrote DSP?",
     }
     assert COT.read(reply(COT, "谁写的？")).values["rationale"] == "资料中写道："
