@@ -163,36 +163,43 @@ def annotate(
     shown = tuple(train if raw is None else raw)
     attempts = _Attempts(loaded, shown, judge, tries, temperature, deadline, budget, given)
     attempts.check()
+    with using(lm=teacher):
+        annotation = _annotated(attempts, train, k or len(train), at_once, told)
+    if not annotation.accepted:
+        raise UsageError(
+            f"no run was accepted: {annotation.report}; look at one with `dsp ask --trace`, loosen the judge, or use "
+            "a stronger teacher"
+        )
+    return annotation
+
+
+def _annotated(
+    attempts: "_Attempts", train: Sequence[Example], k: int, at_once: int, told: Callable[[int, int], None] | None
+) -> Annotation:
+    """What the attempts at the training questions come to, until k of them are accepted."""
     accepted: list[Annotated] = []
     rejected: list[Example] = []
     missed, failed = _Tally(), _Tally()
-    with using(lm=teacher):
-        outcomes = each(attempts, train, at_once=at_once)
-        for number, (example, outcome) in enumerate(zip(train, outcomes, strict=False), start=1):
-            if isinstance(outcome, Annotated):
-                accepted.append(outcome)
-            elif isinstance(outcome, Exception):
-                failed.add(*explained(outcome))
-            else:
-                rejected.append(example)
-                missed.add(outcome, outcome)
-            if told is not None:
-                told(number, len(train))
-            if k is not None and len(accepted) >= k:
-                break
-    annotation = Annotation(
+    outcomes = each(attempts, train, at_once=at_once)
+    for number, (example, outcome) in enumerate(zip(train, outcomes, strict=False), start=1):
+        if isinstance(outcome, Annotated):
+            accepted.append(outcome)
+        elif isinstance(outcome, Exception):
+            failed.add(*explained(outcome))
+        else:
+            rejected.append(example)
+            missed.add(outcome, outcome)
+        if told is not None:
+            told(number, len(train))
+        if len(accepted) >= k:
+            break
+    return Annotation(
         accepted=tuple(accepted),
         rejected=tuple(rejected),
         missed=missed.counts,
         failed=failed.counts,
         unused=tuple(train[len(accepted) + len(rejected) + sum(failed.counts.values()) :]),
     )
-    if not accepted:
-        raise UsageError(
-            f"no run was accepted: {annotation.report}; look at one with `dsp ask --trace`, loosen the judge, or use "
-            "a stronger teacher"
-        )
-    return annotation
 
 
 class _Tally:

@@ -1,143 +1,29 @@
-"""Demonstrate: what is chosen, what gives nothing away, which runs become demonstrations, and what that costs."""
+"""Demonstrate: which runs become demonstrations, why others do not, and what that costs."""
 
-import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from dsp import fields
-from dsp.crossvalidation import CrossValidation, crossval
-from dsp.demonstrate import all_but, annotate, knn, sample
+from dsp.crossvalidation import crossval
+from dsp.demonstrate import all_but, annotate
 from dsp.errors import ReadingError, UsageError
 from dsp.judges import exact_match
 from dsp.lm.protocol import Request
 from dsp.predict import branch, generate
 from dsp.record.journal import Journal
 from dsp.runner import Prediction, replay, run
-from dsp.search import retrieve
 from dsp.settings import using
 from dsp.template import Template
 from dsp.testing import FixedRetriever, ScriptedLM
-from dsp.text.words import words
-from dsp.types import NO_DEMOS, Demos, Example, Passage
+from dsp.types import NO_DEMOS, Demos, Example
+from tests.town import PASSAGES, TOWNS, TRAIN, knowing, two_stages
 
-if TYPE_CHECKING:
-    import numpy
-    from numpy.typing import NDArray
-
-HOP = Template("Search.", (fields.question(),), (fields.query(),))
 TALK = Template("Answer.", (fields.history(), fields.question()), (fields.answer(),))
-QA = Template("Answer.", (fields.context(), fields.question()), (fields.answer(),))
-TOWNS = {"Ann": "Rome", "Bob": "Oslo", "Cid": "Bern", "Dan": "Bonn", "Eve": "Graz"}
-PASSAGES = tuple(Passage(id=who, text=f"{who} lives in {town}.", source="towns") for who, town in TOWNS.items())
-TRAIN = tuple(
-    Example(id=f"t{i}", question=f"Where does {who} live?", answers=(town,))
-    for i, (who, town) in enumerate(TOWNS.items())
-)
-
-
-def two_stages(question: str, *, demos: Demos = NO_DEMOS) -> Example:
-    x = Example(question=question, demos=demos)
-    step = generate(HOP, x, stage="hop")
-    return generate(QA, x.but(context=retrieve(step.query, k=1)), stage="answer")
-
-
-def knowing(*known: str) -> Callable[[Request], str]:
-    """An LM that answers rightly for these people and with `nowhere` for the others."""
-
-    def say(request: Request) -> str:
-        who = str(request.example.question).split()[2]
-        if request.stage == "hop":
-            return f" {who} lives"
-        return f" {TOWNS[who] if who in known else 'nowhere'}"
-
-    return say
-
-
-def embedded(texts: Sequence[str]) -> "NDArray[numpy.float32]":
-    """Unit vectors of letter counts."""
-    import numpy as np
-
-    rows = [[sum(word.startswith(c) for word in words(t)) for c in "abcdefghijklmnopqrstuvwxyz"] for t in texts]
-    matrix = np.array(rows, np.float32)
-    unit: NDArray[np.float32] = matrix / np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), 1e-9)
-    return unit
-
-
-# sample, all_but, knn
-
-
-def test_a_seed_gives_its_own_sample_again() -> None:
-    assert sample(TRAIN, 3, seed=1) == sample(TRAIN, 3, seed=1)
-    assert len({sample(TRAIN, 3, seed=seed) for seed in range(8)}) > 3
-    assert len(set(sample(TRAIN, 3))) == 3
-
-
-@pytest.mark.parametrize(("k", "size"), [(0, 0), (-1, 0), (5, 5), (99, 5)])
-def test_a_sample_is_as_large_as_the_data_allow(k: int, size: int) -> None:
-    assert len(sample(TRAIN, k)) == size
-    assert set(sample(TRAIN, k)) <= set(TRAIN)
-
-
-@pytest.mark.parametrize(
-    "x",
-    [
-        TRAIN[0],
-        Example(question="another", id="t0"),
-        "where does ANN live",
-        Example(question="And where?", history=("Where does Ann live?", "Rome.")),
-    ],
-    ids=["itself", "id", "question", "history"],
-)
-def test_nothing_is_shown_that_gives_the_answer_away(x: Example | str) -> None:
-    assert all_but(TRAIN, x) == TRAIN[1:]
-
-
-def test_a_conversation_that_went_on_from_the_question_gives_it_away() -> None:
-    later = Example(question="And Bob?", answers=("Oslo",), history=("Where does Ann live?",))
-    assert all_but((later, TRAIN[1]), TRAIN[0]) == (TRAIN[1],)
-
-
-def test_the_id_0_is_an_id() -> None:
-    assert not all_but((Example(id=0, question="a", answers=("b",)),), Example(id=0, question="c"))
-
-
-def test_examples_without_ids_are_told_apart_by_their_questions() -> None:
-    bare = [example.without("id") for example in TRAIN]
-    assert all_but(bare, bare[2]) == (*bare[:2], *bare[3:])
-
-
-def test_the_nearest_come_first_and_never_the_question_itself() -> None:
-    nearest = knn(TRAIN, embedded)
-    assert nearest("Where does Bo live?", 1) == (TRAIN[1],)
-    assert TRAIN[1] not in nearest(TRAIN[1], 99)
-    assert TRAIN[1] not in nearest("where does bob live", 99)
-
-
-@pytest.mark.parametrize(("k", "size"), [(-2, 0), (0, 0), (2, 2), (99, 5)])
-def test_k_neighbours_are_at_most_all_of_them_each_once(k: int, size: int) -> None:
-    found = knn(TRAIN, embedded)("Who?", k)
-    assert len(found) == len(set(found)) == size
-
-
-def test_the_training_questions_are_embedded_once() -> None:
-    batches: list[int] = []
-
-    def counted(texts: Sequence[str]) -> "NDArray[numpy.float32]":
-        batches.append(len(texts))
-        return embedded(texts)
-
-    nearest = knn(TRAIN, counted)
-    nearest("Who?", 1)
-    nearest("Where?", 1)
-    assert batches == [5, 1, 1]
-
-
-# annotate
 
 
 def test_runs_that_the_judge_accepts_become_demonstrations_of_every_stage() -> None:
@@ -421,98 +307,3 @@ def test_a_run_with_demonstrations_is_replayed_with_the_same_ones(home: Path) ->
     assert again.json() == first.json()
     assert again.example.demos == demos
     assert again.example.demos.worked == demos.worked
-
-
-# crossval
-
-
-def test_candidates_are_scored_on_what_none_of_them_shows() -> None:
-    def helped(request: Request) -> str:
-        """Answers rightly where the prompt shows Bob's town."""
-        shown = any(demo.get("answers") == ("Oslo",) for demo in request.demos)
-        return knowing(*(TOWNS if shown else ("Cid",)))(request)
-
-    candidates = [Demos(raw=(TRAIN[0],)), Demos(raw=(TRAIN[1],))]
-    lm = ScriptedLM(helped)
-    with using(lm=lm, retriever=FixedRetriever(PASSAGES)):
-        result = crossval(two_stages, TRAIN, candidates, judge=exact_match)
-    assert result.held_out == TRAIN[2:]
-    assert result.scores == ((1.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-    assert result.means == pytest.approx((1 / 3, 1.0))
-    assert result.best is candidates[1]
-    assert len(lm.requests) == 2 * 3 * 2
-
-
-def test_a_failed_run_is_no_wrong_answer() -> None:
-    def broken(request: Request) -> str:
-        if "Eve" in str(request.example.question):
-            raise ReadingError("nothing was said")
-        return knowing(*TOWNS)(request)
-
-    with using(lm=ScriptedLM(broken), retriever=FixedRetriever(PASSAGES)):
-        result = crossval(two_stages, TRAIN, [NO_DEMOS], judge=exact_match)
-    assert result.scores == ((1.0, 1.0, 1.0, 1.0, None),)
-    assert result.means == (1.0,)
-
-
-def test_the_best_candidate_near_a_question_may_be_another_one() -> None:
-    one, other = Demos(raw=(TRAIN[0],)), Demos(raw=(TRAIN[1],))
-    result = CrossValidation(candidates=(one, other), held_out=TRAIN[2:], scores=((1.0, 1.0, 0.0), (0.0, None, 1.0)))
-    nearest = knn(TRAIN[2:], embedded)
-    assert result.best is one
-    assert math.isclose(result.means[0], 2 / 3)
-    assert result.best_near("Where does Eva live?", nearest, k=1) is other
-    assert result.best_near("Where does Cis live?", nearest, k=1) is one
-
-
-def test_candidates_are_samples_where_none_are_given() -> None:
-    with using(lm=ScriptedLM(knowing("Ann", "Bob", "Cid")), retriever=FixedRetriever(PASSAGES)):
-        result = crossval(two_stages, TRAIN, judge=exact_match, n=2, k=1, seed=3)
-    assert [demos.raw for demos in result.candidates] == [sample(TRAIN, 1, seed=3), sample(TRAIN, 1, seed=4)]
-    shown = {x.id for demos in result.candidates for x in demos.raw}
-    assert {x.id for x in result.held_out} == {x.id for x in TRAIN} - shown
-    assert all(len(row) == len(result.held_out) for row in result.scores)
-
-
-def test_where_no_run_could_be_scored_the_reason_is_told() -> None:
-    def mute(request: Request) -> str:
-        raise ReadingError("nothing was said")
-
-    with (
-        using(lm=ScriptedLM(mute), retriever=FixedRetriever(PASSAGES)),
-        pytest.raises(
-            UsageError, match=r"none of 5 runs could be scored, most often \(5 ×\) for ReadingError: nothing"
-        ),
-    ):
-        crossval(two_stages, TRAIN, [NO_DEMOS], judge=exact_match)
-
-
-def test_a_judge_that_raises_ends_the_cross_validation_with_its_reason() -> None:
-    with (
-        using(lm=ScriptedLM(knowing(*TOWNS)), retriever=FixedRetriever(PASSAGES)),
-        pytest.raises(UsageError, match="the judge raised ZeroDivisionError"),
-    ):
-        crossval(two_stages, TRAIN, [NO_DEMOS], judge=lambda prediction, gold: 1 / 0)
-
-
-def test_where_nothing_near_was_held_out_the_best_of_all_is_given() -> None:
-    one, other = Demos(raw=(TRAIN[0],)), Demos(raw=(TRAIN[1],))
-    result = CrossValidation(candidates=(one, other), held_out=TRAIN[2:3], scores=((0.0,), (1.0,)))
-    assert result.best_near("Where does Ann live?", knn(TRAIN[:2], embedded), k=1) is other
-
-
-def test_the_nearest_are_found_with_the_embedded_encoder_where_none_is_given() -> None:
-    train = [
-        Example(id="1", question="Who wrote Hamlet?", answers=("Shakespeare",)),
-        Example(id="2", question="What is the boiling point of water?", answers=("100 °C",)),
-        Example(id="3", question="Which author is Macbeth by?", answers=("Shakespeare",)),
-    ]
-    nearest = knn(train)
-    assert [x.id for x in nearest("Who is the author of Hamlet?", 3)][2] == "2"
-    assert [x.id for x in nearest("who wrote Hamlet", 5)] == ["3", "2"]
-
-
-@pytest.mark.parametrize("candidates", [[], [Demos(raw=TRAIN)]])
-def test_candidates_that_leave_nothing_to_score_on_are_refused(candidates: list[Demos]) -> None:
-    with pytest.raises(UsageError, match="smaller candidates or more training"):
-        crossval(two_stages, TRAIN, candidates, judge=exact_match)
