@@ -67,15 +67,6 @@ ProgramFlag: TypeAlias = Annotated[
     str | None,
     typer.Option("--program", "-p", metavar="NAME|PATH", help="Who answers.", autocompletion=complete_program),
 ]
-LmFlag: TypeAlias = Annotated[
-    str | None,
-    typer.Option(
-        "--lm",
-        metavar="NAME",
-        help="embedded, extractive, openai:MODEL, gguf:PATH or hf:NAME.",
-        autocompletion=complete_lm,
-    ),
-]
 LmsFlag: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
