@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, TypeAlias
 
-from dsp.engine import loop
+from dsp.engine import bridge, loop
 from dsp.errors import Busy, DSPError, IntegrityError, StorageError
 from dsp.lm import crossing
 from dsp.lm.protocol import LM, Reply, Request, Style, Usage, completion_from, described, reply_calls
@@ -15,15 +15,16 @@ from dsp.record.journal import Journal
 from dsp.types import JSON
 
 Slot: TypeAlias = tuple[str, int]
+_LONGEST_WAIT = 150.0
 
 
 @dataclass
 class CachedLM:
     """Looks each sample up by request and sample index, asks `inner` for the missing ones, merges them in order.
 
-    Only finished completions are looked up, cut ones too where `unfinished`; equal requests of several runs are
-    asked once. A journal that cannot be read is no obstacle: `trouble` keeps its first error, and the LM is asked.
-    Recording is not its business: the trace appends what crossed the door.
+    Only finished completions are looked up, cut ones too where `unfinished`; equal requests of several runs, threads
+    and processes are asked once. A journal that cannot be read is no obstacle: `trouble` keeps its first error, and
+    the LM is asked. Recording is not its business: the trace appends what crossed the door.
     """
 
     inner: LM
@@ -80,12 +81,26 @@ class CachedLM:
                 else:
                     mine.append(slot)
             calls |= self._recorded(mine)
+            for slot in sorted(slot for slot in mine if slot not in calls):  # one order for all: nobody waits in a ring
+                calls |= self._claimed(slot)
             self._ask(first, [slot for slot in mine if slot not in calls], calls, asked)
         finally:
+            self.journal.claims.fetched(slot for slot in mine if slot in asked)
+            self.journal.claims.release(slot for slot in mine if slot not in asked)
             for slot in mine:
                 found = calls.get(slot)
                 self.journal.flights.land(slot, found if found is not None and self._usable(found.reply) else None)
         return waiting
+
+    def _claimed(self, slot: Slot) -> dict[Slot, Call]:
+        """Be the one process that asks for this sample, or wait for the one that is; what it recorded."""
+        until, pause = time.monotonic() + _LONGEST_WAIT, 0.002
+        while not self.journal.claims.take(slot) and time.monotonic() < until:
+            bridge.sleep(pause)
+            pause = min(1.5 * pause, 0.1)
+            if found := self._recorded([slot]):
+                return found
+        return self._recorded([slot])
 
     def _recorded(self, slots: Sequence[Slot]) -> dict[Slot, Call]:
         try:

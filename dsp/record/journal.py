@@ -15,6 +15,7 @@ from dsp.engine import bridge
 from dsp.errors import IntegrityError
 from dsp.record import ledger
 from dsp.record.calls import Call, Crossing
+from dsp.record.claims import Claims
 from dsp.record.database import Database
 from dsp.record.flights import Flights
 from dsp.record.pending import Pending, Write
@@ -55,7 +56,8 @@ class Journal:
 
     What a method has recorded outlives a killed process; of runs in flight (dsp/engine/), where `end` has returned,
     and before that all but the last 20 ms (`pending.WINDOW`). `flights` lets the runs of this process ask equal
-    requests, (key, sample), once. Raises Busy, StorageError or IntegrityError where the file cannot be used.
+    requests, (key, sample), once, `claims` those of several processes. Raises Busy, StorageError or IntegrityError
+    where the file cannot be used.
     """
 
     def __init__(self, path: Path, *, patience: float = 10.0) -> None:
@@ -64,7 +66,8 @@ class Journal:
         self._database = Database(
             path, schema=ledger.SCHEMA, application=APPLICATION, version=VERSION, patience=patience
         )
-        self._pending = Pending(self._database)
+        self.claims = Claims(path.with_name(f"{path.name}-asking"))
+        self._pending = Pending(self._database, self._recorded)
         self._ids = ledger.RunIds()
         self.flights: Flights[tuple[str, int], Call] = Flights()
 
@@ -91,10 +94,15 @@ class Journal:
         if not bridge.in_run():
             with self._settled().writing() as rows:
                 apply(rows)
+            self._recorded(calls)
         elif last:
             self._pending.add_and_wait(Write(run, apply))
         else:
             self._pending.add(Write(run, apply, calls))
+
+    def _recorded(self, calls: Sequence[Call]) -> None:
+        """Other processes find these calls from now on."""
+        self.claims.release((call.key, call.sample) for call in calls)
 
     def _settled(self) -> Database:
         """The database, once all that is pending is written."""
@@ -171,6 +179,7 @@ class Journal:
     def close(self) -> None:
         """Close the file; the next use opens it again."""
         self._settled().close()
+        self.claims.close()
 
 
 def _summary(rows: "Rows", run: str) -> RunSummary:

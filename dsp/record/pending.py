@@ -33,9 +33,10 @@ class Write:
 class Pending:
     """Writes of runs in flight, in order; where they cannot be written, each of their runs hears it."""
 
-    def __init__(self, database: Database) -> None:
-        """Nothing is pending."""
+    def __init__(self, database: Database, recorded: "Callable[[Sequence[Call]], None]") -> None:
+        """Nothing is pending. `recorded` is told of the calls that left here, written or not."""
         self._database = database
+        self._recorded = recorded
         self._lock = threading.Lock()
         self._writes: list[Write] = []
         self._calls: dict[tuple[str, int], list[Call]] = {}
@@ -88,6 +89,7 @@ class Pending:
                 self._calls.setdefault((call.key, call.sample), []).append(call)
             self._failed |= failed
         for write in writes:
+            self._recorded(write.calls)
             if write.landed is not None:
                 loop.loop().call_soon_threadsafe(_land, write.landed, self._told(write.run))
 
