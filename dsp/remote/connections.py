@@ -139,9 +139,9 @@ def _by(until: float, awaited: Any) -> Any:
 
 
 def _pieces(content: Any, until: float) -> Iterator[bytes]:
-    """The bytes of an answer as they come."""
+    """The bytes of an answer as they come; nobody waits for what is there already."""
     while not content.at_eof():
-        yield _by(until, content.readany())
+        yield content.read_nowait() if content.is_eof() else _by(until, content.readany())
 
 
 def _said(error: BaseException) -> str:
