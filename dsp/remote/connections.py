@@ -82,8 +82,7 @@ class Connections:
             self._connected = True
             try:
                 if 300 <= response.status < 400 and "location" in response.headers:
-                    url = urljoin(url, response.headers["location"])
-                    self._require_own_origin(url)
+                    url = self._within_origin(url, response.headers["location"])
                     if response.status in (307, 308):
                         continue
                 headers = {name.lower(): value for name, value in response.headers.items()}
@@ -112,11 +111,18 @@ class Connections:
                 self._closing = weakref.finalize(self, _close, self._session, os.getpid())
             return self._session
 
-    def _require_own_origin(self, url: str) -> None:
-        here, there = urlsplit(self._url), urlsplit(url)
-        if (there.scheme, there.hostname, there.port) != (here.scheme, here.hostname, here.port):
+    def _within_origin(self, url: str, location: str) -> str:
+        """Where a redirect leads; Rejected where that is another origin, no address, or an address with credentials."""
+        try:
+            found = urljoin(url, location)
+            here, there = urlsplit(self._url), urlsplit(found)
+            own = (there.scheme, there.hostname, there.port) == (here.scheme, here.hostname, here.port)
+        except ValueError:
+            raise Rejected(f"{self._url} redirects to what is no address; set the base URL you mean") from None
+        if not own or "@" in there.netloc:
             shown = f"{there.scheme}://{there.hostname}{'' if there.port is None else f':{there.port}'}"
             raise Rejected(f"{self._url} redirects to {shown}; nothing was sent there: set the base URL you mean")
+        return found
 
 
 def _json(body: Mapping[str, JSON]) -> bytes:

@@ -94,6 +94,31 @@ def test_nothing_goes_to_another_origin(code: int) -> None:
         assert other.connections == 0
 
 
+PLACES = (
+    "http://[", "http://127.0.0.1:99999/x", "http://127.0.0.1:abc/x", "http://u:p@127.0.0.1:{port}/v2", "http:///x",
+    "//",
+    "ftp://127.0.0.1:{port}/x", "http://127.0.0.1:{port}\\@evil.example/", "http://evil.example\\@127.0.0.1:{port}/",
+    "javascript:alert(1)", "\x01\x02", "", " ", "http://127.0.0.1:{port}%2f@evil.example/x", "//evil.example/x", "?x=1",
+    "#x", "http://ｅvil.example/", "http://127.0.0.1:{port}/\xff",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("code", [302, 307])
+@pytest.mark.parametrize("place", PLACES)
+def test_a_redirect_to_anywhere_is_a_typed_error(place: str, code: int) -> None:
+    def behave(seen: Seen) -> Act:
+        return status(code, Location=place.replace("{port}", seen.headers["host"].rpartition(":")[2]))
+
+    with FaultServer(behave) as server:
+        remote = endpoint(server)
+        with pytest.raises(LMError) as caught:
+            remote.chat(ASK)
+        remote.close()
+    assert server.fired >= 1
+    assert not [seen for seen in server.seen if "evil" in str(seen.headers)]
+    assert KEY not in str(caught.value) and "u:p" not in str(caught.value)
+
+
 def test_a_redirect_within_the_origin_is_followed() -> None:
     def behave(seen: Seen) -> Act:
         return healthy if seen.path.startswith("/v2") else status(307, Location="/v2/chat/completions")
