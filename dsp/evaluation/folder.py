@@ -16,6 +16,7 @@ from dsp.evaluation.experiment import changes
 from dsp.evaluation.lines import Lines, storing
 from dsp.evaluation.outcome import Outcome, outcome_from
 from dsp.record.calls import canonical
+from dsp.record.private import private_folder
 from dsp.types import JSON
 
 HEADER, OUTCOMES, SPENT, REPORT, TIMINGS = "header.json", "outcomes.jsonl", "spent.jsonl", "report.json", "timings.json"
@@ -48,7 +49,7 @@ class RunFolder:
         from filelock import FileLock, Timeout
 
         with storing(self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            private_folder(self.path.parent)
             lock = FileLock(self.path.with_name(f".{self.name}.lock"), timeout=0, mode=0o600)
             try:
                 lock.acquire()
@@ -106,7 +107,7 @@ class RunFolder:
     def write(self, name: str, value: JSON | Mapping[str, JSON]) -> Path:
         """Write a document of the run, whole or not at all."""
         text = json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False) + "\n"
-        return write_text(self.path / name, text)
+        return write_text(self.path / name, text, mode=0o600)
 
     def _prepare(self, header: Mapping[str, JSON], fresh: bool) -> None:
         if fresh and self.path.exists():
@@ -149,12 +150,13 @@ def run_names(home: Path) -> list[str]:
     return sorted(path.name for path in root.iterdir() if (path / HEADER).exists()) if root.is_dir() else []
 
 
-def write_text(path: Path, text: str) -> Path:
-    """Write a file, whole or not at all."""
+def write_text(path: Path, text: str, *, mode: int = 0o666) -> Path:
+    """Write a file, whole or not at all; `mode` as far as the umask allows."""
     with storing(path):
         made = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
-            with made.open("w", encoding="utf-8") as file:
+            descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())

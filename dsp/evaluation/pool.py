@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dsp.errors import UsageError
+from dsp.record.private import private_folder
 from dsp.rows import Row, column
 from dsp.types import JSON
 
@@ -68,7 +69,7 @@ def write_pool(passages: Iterable[Pooled], path: Path) -> int:
     """Write each passage once as a line of JSON, whole or not at all; the number of passages."""
     seen: set[str] = set()
     made = path.with_name(path.name + ".part")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(path.parent)
     with made.open("w", encoding="utf-8") as file:
         for passage in passages:
             if passage.id not in seen:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dsp.errors import ModelCorrupt, StorageError
+from dsp.record.private import private_folder
 
 if TYPE_CHECKING:
     import numpy
@@ -59,7 +60,7 @@ def torch_folder(weights: Path, fingerprint: str, home: Path) -> Path:
         return folder
     draft = folder.with_name(f".draft-{secrets.token_hex(4)}")
     try:
-        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(folder.parent)
         for leftover in folder.parent.glob(".draft-*"):
             shutil.rmtree(leftover, ignore_errors=True)
         draft.mkdir(mode=0o700)

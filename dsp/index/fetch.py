@@ -19,6 +19,7 @@ from typing import Any
 from dsp.errors import StorageError
 from dsp.index.download import Download, Limits, Refused, download
 from dsp.index.recipe import Paper
+from dsp.record.private import private_folder
 
 RECORD = "fetched.json"
 
@@ -79,7 +80,7 @@ def _fetch(paper: Paper, path: Path, progress: Progress | None, limits: Limits) 
             progress(paper.name, done, total)
 
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(path.parent)
         with draft.open("xb") as file:
             for chunk in download(Download(url=paper.url, begins=b"%PDF-", told=told), limits):
                 if chunk is None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from dsp.errors import Busy, StorageError, UnknownName, UsageError
+from dsp.record.private import private_folder
 
 CURRENT = "CURRENT"
 MANIFEST = "manifest.json"
@@ -66,7 +67,7 @@ def locked(folder: Path) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     with _storing(folder):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(folder)
         lock = FileLock(folder / "lock", timeout=0, mode=0o600)
         try:
             lock.acquire()

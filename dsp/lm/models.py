@@ -14,6 +14,7 @@ from dsp.lm.download import CONNECT_SECONDS, Progress
 from dsp.lm.sources import bring, sync_folder
 from dsp.lm.weights import Model, find_model, known_models
 from dsp.lm.wheels import sha256_of
+from dsp.record.private import private_folder
 
 State: TypeAlias = Literal["absent", "incomplete", "present"]
 
@@ -101,7 +102,7 @@ class Store:
                 return str(noted["sha256"])
             found = sha256_of(path)
         with suppress(OSError):
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(self.folder)
             _write_private(note, json.dumps({**stamp, "sha256": found}))
         return found
 
@@ -174,7 +175,7 @@ class Store:
 
         model = find_model(name, self.models)
         with _storage(self.folder):
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(self.folder)
             lock = FileLock(self.folder / f"{model.sha256}.lock", timeout=0, mode=0o600)
         try:
             lock.acquire()

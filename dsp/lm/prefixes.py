@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dsp.lm.loopback import post
+from dsp.record.private import private_folder
 
 MOST_BYTES = 256 * 1024 * 1024
 MOST_SAVED = 4
@@ -71,7 +72,7 @@ class Prefixes:
         return None
 
     def _save(self, prefix: str) -> None:
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(self.folder)
         new = self.folder / f"{secrets.token_hex(8)}.new"
         try:
             if self._ask("save", new.name):

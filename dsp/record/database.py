@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dsp.errors import Busy, DSPError, IntegrityError, StorageError
+from dsp.record.private import private_folder
 
 if TYPE_CHECKING:
     import sqlite3
@@ -98,8 +99,7 @@ class Database:
     def _prepare_folder(self) -> None:
         """A folder and a file that nobody else can change; raises IntegrityError where somebody could."""
         folder = self.path.parent
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
+        private_folder(folder)
         _require_own(folder, folder.stat())
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
