@@ -83,6 +83,17 @@ def test_an_error_that_repeats_the_key_is_told_without_it(dsp: Command, tmp_path
     assert holding(tmp_path) == []
 
 
+def test_without_the_guard_the_key_would_be_found(
+    dsp: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redaction taken away: then it stands in files, so the tests above test the guard."""
+    monkeypatch.setattr("dsp.remote.endpoint.redacted", lambda text, secrets: text)
+    said(dsp, lambda seen: error(400, ECHO))
+    assert holding(tmp_path)
+    for path in holding(tmp_path):
+        Path(path).unlink()  # the search at the end of the session is not meant
+
+
 def test_answers_between_faults_leave_no_key(dsp: Command, tmp_path: Path) -> None:
     printed, server = said(dsp, sometimes(0.5, "429", "500", "401 that repeats the key", seed=2))
     assert server.fired and server.acts["healthy"]
