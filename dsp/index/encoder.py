@@ -1,4 +1,4 @@
-"""Encoders: texts become vectors. Names: `embedded`, `openai:MODEL`, or any sentence-transformers model."""
+"""Encoders: texts become vectors. Names: `embedded`, `static`, `openai:MODEL`, or any sentence-transformers model."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from dsp.errors import DSPError, UsageError
 from dsp.index import e5, e5_weights
 from dsp.index.recipe import EncoderChoice
+from dsp.index.static import NAME as STATIC
+from dsp.index.static import StaticEncoder
 
 if TYPE_CHECKING:
     import numpy
@@ -53,6 +55,10 @@ def connect_encoder(choice: EncoderChoice, *, home: Path, metric: str = "cosine"
     """
     if choice.name in ("embedded", e5.NAME):
         return _embedded(choice, home, bytes_to_encode)
+    if choice.name == STATIC:
+        if choice.query_prefix or choice.passage_prefix:
+            raise UsageError("the static encoder takes no prefixes; leave query_prefix and passage_prefix out")
+        return StaticEncoder()
     if choice.name.startswith("openai:"):
         from dsp.index.remote_encoder import open_remote_encoder
 
