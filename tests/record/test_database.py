@@ -271,7 +271,7 @@ except StorageError as error:
 """
 
 
-EVERY_SIZE = [pytest.param(size, marks=pytest.mark.slow) for size in range(200, 3_000, 28)]
+EVERY_SIZE = [pytest.param(size, marks=pytest.mark.slow) for size in range(340, 3_000, 28)]
 
 
 @pytest.mark.parametrize("kilobytes", [0, 1, 20, 700, 1500, 3000, *EVERY_SIZE])
