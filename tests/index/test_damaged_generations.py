@@ -72,12 +72,13 @@ def test_no_damaged_generation_answers(
             continue
         file.write_bytes(damaged)
         harmed[damage] += 1
+        named = "damaged" if file.name == "CURRENT" else file.name  # it may then name a generation that is not there
         told = f"{kind} {times}, number {number}: {damage} in {file.name}"
         if number < commands:
             assert run(["search", "--index", "facts", "house"]) == 3, told
-            assert file.name in capsys.readouterr().err, told
+            assert named in capsys.readouterr().err, told
         else:
-            with pytest.raises(IndexCorrupt, match=file.name):
+            with pytest.raises(IndexCorrupt, match=named):
                 open_index("facts", home=home)
         file.write_bytes(whole)
     assert not loads and len(harmed) == len(DAMAGES)
