@@ -9,8 +9,8 @@ import sys
 from collections.abc import Sequence
 
 from dsp.catalog import load_program, names
-from dsp.cli.crossings import show_crossings
-from dsp.runner import run
+from dsp.cli.crossings import prompt_text, show_crossings
+from dsp.runner import Prediction, run
 from dsp.settings import using
 from dsp.text.matching import exactly
 from tests.programs.costs import cost, stated
@@ -33,7 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", default="")
     parser.add_argument("--trace", default="", help="the program whose first run is shown whole")
     options = parser.parse_args(arguments)
-    print("| program | exact of 5 | LM calls, completions, retrievals | median s |\n|---|---|---|---|")
+    print(
+        "| program | exact of 5 | LM calls, completions, retrievals | gone on with | median s |\n|---|---|---|---|---|"
+    )
     with using(lm=options.lm, retriever=options.index):
         for name in options.only.split(",") if options.only else names("programs"):
             print(_row(name, options.trace == name), flush=True)
@@ -45,13 +47,20 @@ def _row(name: str, shown: bool) -> str:
     if shown:
         show_crossings(predictions[0].crossings)
     right = sum(exactly(str(p.example.answer), answers) for p, (_, answers) in zip(predictions, QUESTIONS, strict=True))
-    costs = [cost(prediction) for prediction in predictions]
+    again = [_asked_again(prediction) for prediction in predictions]
+    costs = [(c - more, n - more, r) for (c, n, r), more in zip(map(cost, predictions), again, strict=True)]
     excess = [found for found in costs if any(a > b for a, b in zip(found, _most(name), strict=True))]
     if excess:
         raise SystemExit(f"{name} costs {excess[0]}; its docstring allows {_most(name)}")
     seconds = statistics.median(prediction.seconds for prediction in predictions)
     spent = " / ".join(f"{min(part)}–{max(part)}" for part in zip(*costs, strict=True))
-    return f"| {name} | {right} | {spent} (at most {_most(name)}) | {seconds:.1f} |"
+    return f"| {name} | {right} | {spent} (at most {_most(name)}) | {sum(again)} | {seconds:.1f} |"
+
+
+def _asked_again(prediction: Prediction) -> int:
+    """How often a completion lacked an output and was gone on with: such a prompt begins with an earlier one."""
+    prompts = [prompt_text(c.calls[0].request) for c in prediction.crossings if c.door == "lm"]
+    return sum(any(p != q and p.startswith(q) for q in prompts[:i]) for i, p in enumerate(prompts))
 
 
 def _most(name: str) -> tuple[int, int, int]:
