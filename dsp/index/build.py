@@ -2,19 +2,29 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dsp.errors import IndexCorrupt
-from dsp.index.built import Built, text_hash, write_lexical, write_passages, write_vectors
+from dsp.index.built import (
+    Built,
+    passages_at,
+    stored_passages,
+    text_hash,
+    write_lexical,
+    write_passages,
+    write_vectors,
+)
 from dsp.index.corpus import Failure, Report, corpus_state, read_corpus
 from dsp.index.encoder import connect_encoder
 from dsp.index.generation import SCHEMA, open_generation
 from dsp.index.glossary import read_glossary
 from dsp.index.indexed import encoded_text, lexical_text
 from dsp.index.recipe import Recipe
+from dsp.index.shards import Known, Wanted, make_rows, remove_shards
 from dsp.index.storage import Draft, drafted, index_folder, locked
 from dsp.index.stored import recipe_json
 from dsp.types import Passage
@@ -23,11 +33,8 @@ if TYPE_CHECKING:
     import numpy
     from numpy.typing import NDArray
 
-    Floats: TypeAlias = NDArray[numpy.float32]
-
 # What is being done, how much of it is done, and how much there is (0 where that is not known).
 Progress: TypeAlias = Callable[[str, int, int], None]
-_BATCH = 64
 # Raised when terms or indexed texts change: older generations are rebuilt, vectors of unchanged texts are taken over.
 _ANALYSIS = 6
 
@@ -99,37 +106,36 @@ def _before(folder: Path) -> Built | None:
     return Built(generation) if generation else None
 
 
-def _build(
-    recipe: Recipe, name: str, home: Path, draft: Draft, known: "dict[bytes, Floats]", progress: Progress
-) -> BuildResult:
+def _build(recipe: Recipe, name: str, home: Path, draft: Draft, known: Known | None, progress: Progress) -> BuildResult:
+    import numpy as np
+
     report, state, glossary = Report(), corpus_state(recipe), _glossary(recipe)
-    texts: list[str] = []
-    words: list[str] = []
-    languages = write_passages(draft, _kept(read_corpus(recipe, report), texts, words, progress))
-    hashes = [text_hash(text) for text in texts]
-    missing = {digest: text for digest, text in zip(hashes, texts, strict=True) if digest not in known}
-    needed = sum(len(text.encode("utf-8", "replace")) for text in missing.values())
+    hashes, sizes = bytearray(), array("i")
+    languages = write_passages(draft, _kept(read_corpus(recipe, report), hashes, sizes, progress))
+    wanted = Wanted(np.frombuffer(bytes(hashes), np.uint8).reshape(-1, 16), known)
+    needed = int(np.asarray(sizes)[wanted.missing].sum(dtype=np.int64))
     encoder = connect_encoder(recipe.encoder, home=home, metric=recipe.metric, bytes_to_encode=needed)
-    known = {**known, **_encoded(missing, encoder.encode_passages, progress)}
-    rows = _rows(hashes, known)
+    folder = index_folder(home, name)
+    rows = make_rows(wanted, lambda p: _texts(draft, p), encoder, recipe.metric, folder, progress)
     progress("writing the index", 0, 0)
-    write_vectors(draft, rows, hashes, recipe.factory, recipe.metric)
-    write_lexical(draft, words, glossary)
+    write_vectors(draft, rows, wanted.hashes, recipe.factory, recipe.metric)
+    write_lexical(draft, map(lexical_text, stored_passages(draft)), glossary)
     about = {
         **_about(recipe, report),
         "corpus": state,
         "glossary": _hash(glossary),
-        "encoder": {"name": encoder.name, "fingerprint": encoder.fingerprint, "dimension": rows.shape[1]},
-        "passages": len(rows),
+        "encoder": {"name": encoder.name, "fingerprint": encoder.fingerprint, "dimension": rows.dimension},
+        "passages": rows.count,
         "languages": languages,
     }
     generation = draft.publish(about)
+    remove_shards(folder)
     return BuildResult(
         name=name,
         generation=generation,
         documents=report.documents,
-        passages=len(rows),
-        encoded=len(missing),
+        passages=rows.count,
+        encoded=wanted.count,
         changed=True,
         report=report,
     )
@@ -162,44 +168,29 @@ def _hash(glossary: Mapping[str, str]) -> str:
     return hashlib.sha256(repr(sorted(glossary.items())).encode()).hexdigest()[:16]
 
 
-def _kept(passages: Iterator[Passage], texts: list[str], words: list[str], progress: Progress) -> Iterator[Passage]:
-    """The passages as they come; what is encoded and what is counted of each is put aside."""
+def _kept(passages: Iterator[Passage], hashes: bytearray, sizes: "array[int]", progress: Progress) -> Iterator[Passage]:
+    """The passages as they come; of what is encoded of each, the hash and the number of bytes are put aside."""
     for number, passage in enumerate(passages, start=1):
-        texts.append(encoded_text(passage))
-        words.append(lexical_text(passage))
+        text = encoded_text(passage)
+        hashes += text_hash(text)
+        sizes.append(len(text.encode("utf-8", "replace")))
         if number % 100 == 0:
             progress("reading the documents", number, 0)
         yield passage
 
 
-def _known(before: Built | None, recipe: Recipe, home: Path) -> "dict[bytes, Floats]":
-    """The vectors of the generation before, by text, where the same encoder made them."""
+def _texts(draft: Draft, positions: "NDArray[numpy.int64]") -> list[str]:
+    """What the encoder is given of the passages at these positions."""
+    return [encoded_text(passage) for passage in passages_at(draft, positions)]
+
+
+def _known(before: Built | None, recipe: Recipe, home: Path) -> Known | None:
+    """The vectors of the generation before, where the same encoder made them."""
     if before is None or before.manifest["schema"] != SCHEMA or before.manifest["metric"] != recipe.metric:
-        return {}
+        return None
     encoder = connect_encoder(recipe.encoder, home=home, metric=recipe.metric)
     same = before.manifest["encoder"]["fingerprint"] == encoder.fingerprint
-    return before.vectors_by_text() if same else {}
-
-
-def _encoded(
-    texts: Mapping[bytes, str], encode: Callable[[Sequence[str]], "Floats"], progress: Progress
-) -> "dict[bytes, Floats]":
-    """Vectors of the texts, by their hashes; texts of like length share a batch, which wastes least."""
-    order = sorted(texts, key=lambda digest: len(texts[digest]))
-    vectors: dict[bytes, Floats] = {}
-    for start in range(0, len(order), _BATCH):
-        progress("encoding passages", start, len(order))
-        batch = order[start : start + _BATCH]
-        vectors.update(zip(batch, encode([texts[digest] for digest in batch]), strict=True))
-    if order:
-        progress("encoding passages", len(order), len(order))
-    return vectors
-
-
-def _rows(hashes: Sequence[bytes], vectors: "Mapping[bytes, Floats]") -> "Floats":
-    import numpy as np
-
-    return np.stack([vectors[digest] for digest in hashes]).astype(np.float32)
+    return before.known() if same else None
 
 
 def _unchanged(before: Built) -> BuildResult:

@@ -3,7 +3,8 @@
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -12,6 +13,7 @@ from dsp.index import lexical, vectors
 from dsp.index.filters import Facets
 from dsp.index.generation import Generation
 from dsp.index.protocol import passage_from, passage_json
+from dsp.index.shards import Known, Rows
 from dsp.index.storage import Draft
 from dsp.types import Passage
 
@@ -119,13 +121,17 @@ class Built:
         """Up to `most` vectors of the index, evenly taken."""
         return self._sample[:: max(len(self._sample) // most, 1)][:most]
 
-    def vectors_by_text(self) -> "dict[bytes, Floats]":
-        """The exact vector of every encoded text, by the text's hash."""
-        return {digest.tobytes(): row for digest, row in zip(self._array(_TEXTS), self._exact, strict=True)}
+    def known(self) -> Known:
+        """The exact vector of every encoded text, for the next build."""
+        return Known(self._array(_TEXTS), self._exact)
 
     @cached_property
     def _exact(self) -> "Floats":
-        return self._array(_EXACT) if _EXACT in self._generation else self.vectors.rows()
+        """The vectors as they were given; they stay on disk unless the FAISS index is what holds them."""
+        rows = self._mapped(_EXACT) if _EXACT in self._generation else self.vectors.rows()
+        if len(rows) != self.count:
+            raise self._mixed(f"{len(rows)} exact vectors")
+        return rows
 
     @cached_property
     def _sample(self) -> "Floats":
@@ -148,8 +154,17 @@ class Built:
     def _array(self, file: str) -> "Array":
         import numpy as np
 
-        array: Array = np.load(io.BytesIO(self._generation.read(file)), allow_pickle=False)
-        return array
+        loaded: Array = np.load(io.BytesIO(self._generation.read(file)), allow_pickle=False)
+        return loaded
+
+    def _mapped(self, file: str) -> "Array":
+        import numpy as np
+
+        content = self._generation.mapped(file)
+        header = io.BytesIO(content[:4096])
+        np.lib.format.read_magic(header)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(header)
+        return np.frombuffer(content, dtype, offset=header.tell()).reshape(shape)
 
     def _mixed(self, found: str) -> IndexCorrupt:
         return IndexCorrupt(
@@ -167,7 +182,7 @@ def write_passages(draft: Draft, passages: Iterable[Passage]) -> list[str]:
     """Write passages, where each begins, and which document, work and language each is of; the languages, in order."""
     import numpy as np
 
-    offsets, places = [0], []
+    offsets, places = array("q", [0]), array("i")
     documents: dict[str, int] = {}
     works: dict[str, int] = {}
     languages: dict[str, int] = {}
@@ -177,29 +192,44 @@ def write_passages(draft: Draft, passages: Iterable[Passage]) -> list[str]:
             offsets.append(file.size)
             document = passage.id.rpartition("#")[0] or passage.id
             named = (document, documents), (str(passage.metadata.get("translation_of") or document), works)
-            places.append(
-                [numbers.setdefault(name, len(numbers)) for name, numbers in (*named, (passage.lang, languages))]
+            places.extend(
+                numbers.setdefault(name, len(numbers)) for name, numbers in (*named, (passage.lang, languages))
             )
     _write_array(draft, _OFFSETS, np.array(offsets, np.int64))
     _write_array(draft, _PLACES, np.array(places, np.int32).reshape(-1, 3))
     return list(languages)
 
 
-def write_vectors(draft: Draft, rows: "Floats", hashes: Sequence[bytes], factory: str, metric: str) -> None:
-    """Build the FAISS index over the rows and write it, and what a later build needs to take them over."""
+def stored_passages(draft: Draft) -> Iterator[Passage]:
+    """The passages of a draft, read back one after another."""
+    with (draft.path / _PASSAGES).open("rb") as file:
+        yield from (passage_from(json.loads(line)) for line in file)
+
+
+def passages_at(draft: Draft, positions: "Array") -> Iterator[Passage]:
+    """The passages of a draft at these positions."""
     import numpy as np
 
-    index = vectors.build(rows, factory, metric)
+    offsets = np.load(draft.path / _OFFSETS, mmap_mode="r", allow_pickle=False)
+    with (draft.path / _PASSAGES).open("rb") as file:
+        for position in positions:
+            file.seek(int(offsets[position]))
+            yield passage_from(json.loads(file.readline()))
+
+
+def write_vectors(draft: Draft, rows: Rows, hashes: "Array", factory: str, metric: str) -> None:
+    """Build the FAISS index over the rows and write it, and what a later build needs to take them over."""
+    index = vectors.grow(rows.pieces, rows.some, factory, metric)
     with draft.file(_INDEX) as file:
         index.write(file)
     if not vectors.is_exact(factory):
-        _write_array(draft, _EXACT, rows)
-    if len(rows) > _SAMPLED or not vectors.is_exact(factory):
-        _write_array(draft, _SAMPLE, rows[np.linspace(0, len(rows) - 1, min(len(rows), _SAMPLED)).astype(int)])
-    _write_array(draft, _TEXTS, np.frombuffer(b"".join(hashes), np.uint8).reshape(len(hashes), 16))
+        _write_rows(draft, _EXACT, rows)
+    if rows.count > _SAMPLED or not vectors.is_exact(factory):
+        _write_array(draft, _SAMPLE, rows.some(_SAMPLED))
+    _write_array(draft, _TEXTS, hashes)
 
 
-def write_lexical(draft: Draft, texts: Sequence[str], glossary: Mapping[str, str]) -> None:
+def write_lexical(draft: Draft, texts: Iterable[str], glossary: Mapping[str, str]) -> None:
     """Build the lexical side over the texts and write it, and the glossary with it."""
     side = lexical.build(texts)
     for name in _LEXICAL:
@@ -236,3 +266,16 @@ def _write_array(draft: Draft, name: str, array: "Array") -> None:
     np.save(buffer, np.ascontiguousarray(array), allow_pickle=False)
     with draft.file(name) as file:
         file.write(buffer.getvalue())
+
+
+def _write_rows(draft: Draft, name: str, rows: Rows) -> None:
+    """The rows as one array, written piece by piece."""
+    import numpy as np
+
+    header = io.BytesIO()
+    about = {"descr": "<f4", "fortran_order": False, "shape": (rows.count, rows.dimension)}
+    np.lib.format.write_array_header_1_0(header, about)
+    with draft.file(name) as file:
+        file.write(header.getvalue())
+        for piece in rows.pieces:
+            file.write(piece.tobytes())

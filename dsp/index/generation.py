@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import mmap
 import os
 import weakref
 from collections.abc import Mapping
@@ -48,6 +49,13 @@ class Generation:
             parts.append(part)
             start, wanted = start + len(part), wanted - len(part)
         return b"".join(parts)
+
+    def mapped(self, file: str) -> memoryview:
+        """One of its files as memory that the system reads in where it is used, and may forget again."""
+        try:
+            return memoryview(mmap.mmap(self._files[file], self.size(file), access=mmap.ACCESS_READ))
+        except ValueError:
+            raise _corrupt(self.index, f"{self.name}/{file}", "ends too early") from None
 
 
 def open_generation(folder: Path) -> Generation | None:

@@ -1,6 +1,6 @@
 """The lexical side of an index: BM25 over the terms of its passages; the only file that imports bm25s."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dsp.errors import IndexCorrupt
@@ -57,7 +57,7 @@ class Lexical:
         return scores
 
 
-def build(texts: Sequence[str]) -> Lexical:
+def build(texts: Iterable[str]) -> Lexical:
     """The lexical side of an index over the passages' texts, in order."""
     import numpy as np
 
@@ -68,12 +68,12 @@ def build(texts: Sequence[str]) -> Lexical:
             "indices": np.zeros(0, np.int32),
             "indptr": np.zeros(1, np.int64),
         }
-        return Lexical(empty, {}, len(texts))
+        return Lexical(empty, {}, len(found))
     vocabulary = {term: i for i, term in enumerate(sorted({term for passage in found for term in passage}))}
     model = _model()
     ids = [[vocabulary[term] for term in passage] for passage in found]
     model.index((ids, vocabulary), create_empty_token=False, show_progress=False)
-    return Lexical({name: model.scores[name] for name in _ARRAYS}, vocabulary, len(texts))
+    return Lexical({name: model.scores[name] for name in _ARRAYS}, vocabulary, len(found))
 
 
 def _model() -> Any:

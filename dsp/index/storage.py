@@ -13,7 +13,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,17 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def put(path: Path, parts: Iterable[bytes]) -> None:
+    """Write a file of the folder of an index, whole or not at all. The caller holds the lock."""
+    with _storing(path):
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        new = path.with_name(f"{path.name}.new")
+        with _checked(new) as file:
+            for part in parts:
+                file.write(part)
+        _rename(new, path)
 
 
 class CheckedFile:

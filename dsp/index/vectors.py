@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 # FAISS counts the tables it derives too, so a limit at the size of the file refuses honest indexes.
 _SMALLEST_LIMIT = 64 * 2**20
 _LOOPS = 2**31
+# FAISS is trained on at most so many vectors, 64 for each of the 1,024 cells of a million.
+_TRAINING = 65_536
 
 
 class Sink(Protocol):
@@ -85,17 +87,24 @@ def build(vectors: "Floats", factory: str, metric: str) -> Vectors:
     `cosine` and `inner_product` both rank by inner product, `l2` by distance.
     Raises UsageError where FAISS does not know the string or cannot train it on so few vectors.
     """
+    return grow([vectors], lambda most: vectors, factory, metric)
+
+
+def grow(pieces: "Sequence[Floats]", sample: Callable[[int], "Floats"], factory: str, metric: str) -> Vectors:
+    """The same over vectors that come in pieces, one after another; `sample(n)` gives some n of them to train on."""
     faiss = _faiss()
     measure = faiss.METRIC_L2 if metric == "l2" else faiss.METRIC_INNER_PRODUCT
+    count, dimension = sum(map(len, pieces)), pieces[0].shape[1]
     try:
-        index = faiss.index_factory(vectors.shape[1], factory, measure)
-        if len(vectors):
+        index = faiss.index_factory(dimension, factory, measure)
+        if count:
             if not index.is_trained:
-                index.train(vectors)
-            _add(index, vectors)
+                index.train(sample(_TRAINING))
+            for piece in pieces:
+                _add(index, piece)
         _search_widely(index)
     except (RuntimeError, AssertionError) as error:
-        what = f"{factory!r} over {len(vectors)} vectors of {vectors.shape[1]} numbers"
+        what = f"{factory!r} over {count} vectors of {dimension} numbers"
         raise UsageError(
             f'FAISS cannot build {what}: {_reason(error)}; choose another factory, such as "Flat", in the recipe'
         ) from error
@@ -140,7 +149,7 @@ def _add(index: Any, vectors: "Floats") -> None:
     import numpy as np
 
     if isinstance(index, _faiss().IndexIDMap):
-        index.add_with_ids(vectors, np.arange(len(vectors)))
+        index.add_with_ids(vectors, np.arange(index.ntotal, index.ntotal + len(vectors)))
     else:
         index.add(vectors)
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dsp.errors import UnknownName, UsageError
 from dsp.index import build as building
+from dsp.index import shards
 from dsp.index.build import BuildResult, build_index
 from dsp.index.e5 import E5
 from dsp.index.generation import open_generation
@@ -157,7 +158,7 @@ def test_a_factory_that_cannot_be_built_leaves_the_old_index(recipe: Recipe, hom
 
 
 def test_progress_counts_what_is_encoded(recipe: Recipe, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(building, "_BATCH", 2)
+    monkeypatch.setattr(shards, "_BATCH", 2)
     seen: list[tuple[str, int, int]] = []
     build_index(recipe, home=home, progress=lambda what, done, total: seen.append((what, done, total)))
     encoding = [(done, total) for what, done, total in seen if what == "encoding passages"]
