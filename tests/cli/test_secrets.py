@@ -1,6 +1,7 @@
 """A key that is looked for: through the commands and every fault of a provider, it stands in no file and no output."""
 
 import json
+import shutil
 from base64 import b64encode
 from functools import partial
 from pathlib import Path
@@ -108,6 +109,18 @@ def test_the_search_finds_a_key(tmp_path: Path) -> None:
     elsewhere = tmp_path.rename(tmp_path.with_name("elsewhere"))
     assert len(leaks(elsewhere)) == 3, "the search at the end of a session is as thorough"
     elsewhere.rename(tmp_path)
+
+
+def test_the_search_finds_a_key_across_pieces_and_behind_a_hole(tmp_path: Path) -> None:
+    elsewhere = tmp_path.with_name("behind")
+    elsewhere.mkdir()
+    for name, offset in (("across", (1 << 20) - 3), ("behind", 1 << 40)):
+        with (elsewhere / name).open("wb") as file:
+            file.seek(offset)
+            file.write(KEY.encode())
+    found = leaks(elsewhere)
+    shutil.rmtree(elsewhere)
+    assert len(found) == 2
 
 
 def test_no_command_takes_a_key(dsp: Command) -> None:
