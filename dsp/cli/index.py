@@ -1,6 +1,7 @@
 """`dsp index`: build an index of your own documents; list, inspect, verify and remove indexes."""
 
-from typing import Annotated, TypeAlias
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
@@ -80,6 +81,7 @@ def info(name: Name, json: JsonFlag = False, debug: DebugFlag = False) -> None:
         ["not read", f"{manifest['failed']:,}"],
         ["encoder", f"{encoder['name']}, {encoder['dimension']} dimensions"],
         ["FAISS", f"{manifest['factory']}, {manifest['metric']}"],
+        *([["recall", _recall(manifest["search"])]] if manifest.get("search") else []),
         ["mode", manifest["recipe"]["mode"]],
         ["documents in", manifest["recipe"]["folder"]],
         ["size", f"{sum(file['size'] for file in manifest['files'].values()) / 1e6:,.1f} MB"],
@@ -87,6 +89,12 @@ def info(name: Name, json: JsonFlag = False, debug: DebugFlag = False) -> None:
     ]
     for row in columns(rows, indent=""):
         say(row)
+
+
+def _recall(search: Mapping[str, Any]) -> str:
+    """What a build measured, in words."""
+    width = f", searched {search['width']:,} wide" if search["width"] else ""
+    return f"{search['recall']:.3f} of the best {search['k']}, over {search['queries']} queries{width}"
 
 
 @app.command("verify")

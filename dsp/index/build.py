@@ -19,14 +19,17 @@ from dsp.index.built import (
     write_vectors,
 )
 from dsp.index.corpus import Failure, Report, corpus_state, read_corpus
-from dsp.index.encoder import connect_encoder
+from dsp.index.encoder import Encoder, connect_encoder
 from dsp.index.generation import SCHEMA, open_generation
 from dsp.index.glossary import read_glossary
 from dsp.index.indexed import encoded_text, lexical_text
+from dsp.index.presets import factory_of
+from dsp.index.recall import QUERIES, tuned
 from dsp.index.recipe import Recipe
 from dsp.index.shards import Known, Wanted, make_rows, remove_shards
 from dsp.index.storage import Draft, drafted, index_folder, locked
 from dsp.index.stored import recipe_json
+from dsp.index.vectors import is_exact
 from dsp.types import Passage
 
 if TYPE_CHECKING:
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 Progress: TypeAlias = Callable[[str, int, int], None]
 # Raised when terms or indexed texts change: older generations are rebuilt, vectors of unchanged texts are taken over.
 _ANALYSIS = 6
+_QUERY = 80
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,11 +122,16 @@ def _build(recipe: Recipe, name: str, home: Path, draft: Draft, known: Known | N
     folder = index_folder(home, name)
     rows = make_rows(wanted, lambda p: _texts(draft, p), encoder, recipe.metric, folder, progress)
     progress("writing the index", 0, 0)
-    write_vectors(draft, rows, wanted.hashes, recipe.factory, recipe.metric)
+    factory = factory_of(recipe, rows.count, rows.dimension)
+    index = write_vectors(draft, rows, wanted.hashes, factory, recipe.metric)
+    search = None if is_exact(factory) else tuned(index, rows, _asked(draft, rows.count, encoder), factory)
+    del index
     write_lexical(draft, map(lexical_text, stored_passages(draft)), glossary)
     about = {
         **_about(recipe, report),
         "corpus": state,
+        "factory": factory,
+        "search": search,
         "glossary": _hash(glossary),
         "encoder": {"name": encoder.name, "fingerprint": encoder.fingerprint, "dimension": rows.dimension},
         "passages": rows.count,
@@ -151,7 +160,6 @@ def _about(recipe: Recipe, report: Report) -> dict[str, Any]:
         "built": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "recipe": recipe_json(recipe),
         "fingerprint": recipe.fingerprint,
-        "factory": recipe.factory,
         "metric": recipe.metric,
         "documents": report.documents,
         "failed": report.failed,
@@ -182,6 +190,14 @@ def _kept(passages: Iterator[Passage], hashes: bytearray, sizes: "array[int]", p
 def _texts(draft: Draft, positions: "NDArray[numpy.int64]") -> list[str]:
     """What the encoder is given of the passages at these positions."""
     return [encoded_text(passage) for passage in passages_at(draft, positions)]
+
+
+def _asked(draft: Draft, count: int, encoder: Encoder) -> "NDArray[numpy.float32]":
+    """Queries to measure an index with: the beginnings of some of its passages, evenly taken."""
+    import numpy as np
+
+    positions = np.unique(np.linspace(0, count - 1, min(count, QUERIES)).astype(np.int64))
+    return encoder.encode_queries([passage.text[:_QUERY] for passage in passages_at(draft, positions)])
 
 
 def _known(before: Built | None, recipe: Recipe, home: Path) -> Known | None:

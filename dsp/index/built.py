@@ -13,6 +13,7 @@ from dsp.index import lexical, vectors
 from dsp.index.filters import Facets
 from dsp.index.generation import Generation
 from dsp.index.protocol import passage_from, passage_json
+from dsp.index.recall import depth
 from dsp.index.shards import Known, Rows
 from dsp.index.storage import Draft
 from dsp.types import Passage
@@ -92,17 +93,29 @@ class Built:
         index = vectors.read(source.read, self._generation.size(_INDEX))
         if (index.count, index.dimension) != (self.count, self.manifest["encoder"]["dimension"]):
             raise self._mixed(f"{index.count} vectors of {index.dimension} numbers")
+        index.search_widely(int(self._search["width"]))
         return index
+
+    @property
+    def _search(self) -> Mapping[str, Any]:
+        return self.manifest.get("search") or {"width": 0, "refine": False}
 
     def nearest(self, queries: "Floats", k: int, among: "Mask | None" = None) -> "Nearest":
         """The k nearest passages of each query; with `among`, shape (count,), of those, and then never fewer than k.
 
         Where the FAISS index cannot choose well enough among them, the exact vectors are compared one by one.
         """
-        found = self.vectors.nearest(queries, k, among)
+        found = self._found(queries, k, among)
         if among is None or not (found.positions[:, : int(among.sum())] < 0).any():
             return found
         return vectors.compared(self._exact, queries, k, among, far_is_large=self.manifest["metric"] == "l2")
+
+    def _found(self, queries: "Floats", k: int, among: "Mask | None") -> "Nearest":
+        """What the FAISS index finds; where its scores are coarse, more, of which the best by exact scores are kept."""
+        if not self._search["refine"]:
+            return self.vectors.nearest(queries, k, among)
+        found = self.vectors.nearest(queries, depth(k), among)
+        return vectors.rescored(self._exact.__getitem__, queries, found, k, far_is_large=self.vectors.far_is_large)
 
     def sample_scores(self, query: "Floats") -> "Floats":
         """The scores of some vectors, evenly taken (of all where there are few): what this query's scores are like."""
@@ -217,7 +230,7 @@ def passages_at(draft: Draft, positions: "Array") -> Iterator[Passage]:
             yield passage_from(json.loads(file.readline()))
 
 
-def write_vectors(draft: Draft, rows: Rows, hashes: "Array", factory: str, metric: str) -> None:
+def write_vectors(draft: Draft, rows: Rows, hashes: "Array", factory: str, metric: str) -> vectors.Vectors:
     """Build the FAISS index over the rows and write it, and what a later build needs to take them over."""
     index = vectors.grow(rows.pieces, rows.some, factory, metric)
     with draft.file(_INDEX) as file:
@@ -227,6 +240,7 @@ def write_vectors(draft: Draft, rows: Rows, hashes: "Array", factory: str, metri
     if rows.count > _SAMPLED or not vectors.is_exact(factory):
         _write_array(draft, _SAMPLE, rows.some(_SAMPLED))
     _write_array(draft, _TEXTS, hashes)
+    return index
 
 
 def write_lexical(draft: Draft, texts: Iterable[str], glossary: Mapping[str, str]) -> None:

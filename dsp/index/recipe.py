@@ -13,6 +13,7 @@ from dsp.tables import Table, read_table
 from dsp.types import JSON
 
 FORMATS = ("markdown", "text", "html", "pdf", "jsonl", "csv", "parquet")
+PRESETS = ("auto", "flat", "hnsw", "sq8", "pq")
 METRICS = ("cosine", "inner_product", "l2")
 MODES = ("dense", "lexical", "hybrid")
 LANGUAGES = ("auto", "en", "zh")
@@ -95,6 +96,7 @@ class Paper:
 class Recipe:
     """An index as its owner describes it. `words` and `overlap` count words (1.6 Chinese characters are one).
 
+    A `factory` other than Flat goes before the `preset`; `memory` are the megabytes that `auto` lets the vectors take.
     `glossary` names a file of terms and words for them, relative to the recipe; empty where there is none.
     `expected` and `expected_bytes` state how many passages and bytes of text there will be, 0 where nobody knows.
     """
@@ -108,6 +110,8 @@ class Recipe:
     overlap: int = 15
     encoder: EncoderChoice = EncoderChoice()
     factory: str = "Flat"
+    preset: str = "auto"
+    memory: int = 512
     metric: str = "cosine"
     mode: str = "hybrid"
     dense_weight: float = 1.0
@@ -135,6 +139,8 @@ class Recipe:
         papers = [[paper.name, paper.title] for paper in self.papers if fetched]
         encoder = [self.encoder.name, self.encoder.query_prefix, self.encoder.passage_prefix]
         built = [READING, sources, papers, self.language, self.words, self.overlap, encoder, self.factory, self.metric]
+        if (self.preset, self.memory) != (Recipe.preset, Recipe.memory):
+            built += [self.preset, self.memory]
         text = json.dumps(built, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -197,6 +203,8 @@ def _recipe(table: Table, folder: Path, name: str) -> Recipe:
         overlap=passages.whole("overlap", 15, 0, words // 2),
         encoder=_encoder(table.table("encoder")),
         factory=faiss.text("factory", "Flat"),
+        preset=faiss.text("preset", "flat" if faiss.text("factory", "") == "Flat" else "auto", PRESETS),
+        memory=faiss.whole("memory", 512, 1, 10**6),
         metric=faiss.text("metric", "cosine", METRICS),
         mode=search.text("mode", "hybrid", MODES),
         dense_weight=weights.number("dense", 1.0, 0.0, 1000.0),
@@ -209,6 +217,8 @@ def _recipe(table: Table, folder: Path, name: str) -> Recipe:
     )
     for part in (passages, search, faiss, weights, size):
         part.finish()
+    if faiss.has("preset") and faiss.has("factory"):
+        raise UsageError(f"{table.where}: faiss.preset and faiss.factory exclude each other; leave one out")
     names = [paper.name for paper in recipe.papers]
     if len(set(names)) < len(names):
         raise UsageError(f"{table.where}: two papers have the same name; found {', '.join(names)}")

@@ -1,8 +1,8 @@
 """How much memory and disk an index takes, by the facts that its recipe states, before anything is built."""
 
-import re
 from typing import NamedTuple
 
+from dsp.index.presets import factory_of, vector_bytes
 from dsp.index.recipe import Recipe
 
 DIMENSION = 384
@@ -25,21 +25,11 @@ def size_of(recipe: Recipe) -> Size | None:
     if not n:
         return None
     exact = 4 * DIMENSION * n
-    vectors = n * vector_bytes(recipe.factory, DIMENSION)
+    factory = factory_of(recipe, n, DIMENSION)
+    vectors = n * vector_bytes(factory, DIMENSION)
     lexical = round(_LEXICAL * text) + _PLACES * n
-    disk = vectors + lexical + round(_STORED * text) + (exact if recipe.factory != "Flat" else 0)
+    disk = vectors + lexical + round(_STORED * text) + (exact if factory != "Flat" else 0)
     return Size(search=vectors + lexical, build=exact + vectors + lexical, disk=disk)
-
-
-def vector_bytes(factory: str, dimension: int) -> int:
-    """Bytes for a vector in a FAISS index of that factory string."""
-    links = re.search(r"HNSW(\d+)", factory)
-    beside = 8 * int(links[1]) + 8 if links else 8 if "IVF" in factory else 0
-    quantised = re.search(r"PQ(\d+)", factory)
-    if quantised:
-        return beside + int(quantised[1])
-    scalar = re.search(r"SQ(\d+)", factory)
-    return beside + (dimension * int(scalar[1]) // 8 if scalar else 4 * dimension)
 
 
 def told(recipe: Recipe) -> str:

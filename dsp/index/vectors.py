@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # FAISS counts the tables it derives too, so a limit at the size of the file refuses honest indexes.
 _SMALLEST_LIMIT = 64 * 2**20
 _LOOPS = 2**31
+_CANDIDATES = (16, 32, 64, 128, 256, 512, 1024)
 # FAISS is trained on at most so many vectors, 64 for each of the 1,024 cells of a million.
 _TRAINING = 65_536
 
@@ -47,7 +48,7 @@ class Vectors:
         self._index = index
         self.count: int = index.ntotal
         self.dimension: int = index.d
-        self._far_is_large = index.metric_type == _faiss().METRIC_L2
+        self.far_is_large = index.metric_type == _faiss().METRIC_L2
 
     def nearest(self, queries: "Floats", k: int, among: "Mask | None" = None) -> Nearest:
         """The k best vectors for each query, equal scores in the order of the index.
@@ -69,7 +70,20 @@ class Vectors:
         if among is not None and chosen is None:
             return Nearest(np.full((len(queries), k), -np.inf, np.float32), np.full((len(queries), k), -1, np.int64))
         scores, positions = self._index.search(np.ascontiguousarray(queries, np.float32), k, params=chosen)
-        return _checked(-scores if self._far_is_large else scores, positions, self.count)
+        return _checked(-scores if self.far_is_large else scores, positions, self.count)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """How widely it can be searched, from little to much: cells of an inverted file, or candidates in a graph."""
+        ivf = _faiss().try_extract_index_ivf(self._index)
+        if ivf is not None:
+            return (*(2**i for i in range(max(ivf.nlist - 1, 0).bit_length())), ivf.nlist)
+        return _CANDIDATES if isinstance(self._index, _faiss().IndexHNSW) else ()
+
+    def search_widely(self, width: int) -> None:
+        """Search so widely from now on; a width beyond what there is counts as the largest, 0 changes nothing."""
+        if width > 0 and self.widths:
+            _set_width(self._index, min(width, self.widths[-1]))
 
     def rows(self) -> "Floats":
         """All vectors in order, shape (count, dimension); exact only for an index of kind Flat."""
@@ -139,6 +153,22 @@ def compared(rows: "Floats", queries: "Floats", k: int, among: "Mask", *, far_is
     return Nearest(np.take_along_axis(scores, order, 1), positions[order])
 
 
+def rescored(
+    take: Callable[["Ids"], "Floats"], queries: "Floats", found: Nearest, k: int, *, far_is_large: bool
+) -> Nearest:
+    """The k best of those found for each query, by their exact scores; `take` gives the vectors at some positions."""
+    import numpy as np
+
+    scores = np.full(found.positions.shape, -np.inf, np.float32)
+    for row, (query, positions) in enumerate(zip(queries, found.positions, strict=True)):
+        there = positions >= 0
+        some = take(positions[there])
+        scores[row, there] = -((some - query) ** 2).sum(axis=1) if far_is_large else some @ query
+    last = np.where(found.positions >= 0, found.positions, np.iinfo(np.int64).max)
+    order = np.lexsort((last, -scores), axis=1)[:, :k]
+    return Nearest(np.take_along_axis(scores, order, 1), np.take_along_axis(found.positions, order, 1))
+
+
 def is_exact(factory: str) -> bool:
     """Whether an index of this factory string keeps its vectors as they were given."""
     return factory == "Flat"
@@ -156,12 +186,16 @@ def _add(index: Any, vectors: "Floats") -> None:
 
 def _search_widely(index: Any) -> None:
     """FAISS looks into one cell of an inverted file by default and misses most; look into an eighth, at least eight."""
-    faiss = _faiss()
-    ivf = faiss.try_extract_index_ivf(index)
+    ivf = _faiss().try_extract_index_ivf(index)
+    _set_width(index, _CANDIDATES[2] if ivf is None else min(ivf.nlist, max(8, ivf.nlist // 8)))
+
+
+def _set_width(index: Any, width: int) -> None:
+    ivf = _faiss().try_extract_index_ivf(index)
     if ivf is not None:
-        ivf.nprobe = min(ivf.nlist, max(8, ivf.nlist // 8))
-    if isinstance(index, faiss.IndexHNSW):
-        index.hnsw.efSearch = 64
+        ivf.nprobe = width
+    elif isinstance(index, _faiss().IndexHNSW):
+        index.hnsw.efSearch = width
 
 
 def _require_sound_graph(index: Any) -> None:

@@ -1,0 +1,139 @@
+"""An index of very many passages, built and searched: `python -m tests.benchmarks.million [PASSAGES] [MEGABYTES]`.
+
+The text is made, always the same; the encoder is `static`; the preset is `auto` with so many megabytes of memory (512).
+Prints one JSON line for each of three processes: the making of the text, the build, and the search of the built index.
+Anonymous memory (heap, which cannot be given back) and mapped files are told apart; both are peaks, sampled.
+The lexical side is built too, since every index has one; what it takes is on a line of its own.
+"""
+
+import json
+import random
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import get_context
+from pathlib import Path
+
+from dsp.index.build import build_index
+from dsp.index.generation import open_generation
+from dsp.index.open import open_index
+from dsp.index.recipe import EncoderChoice, Recipe, Source
+from dsp.index.storage import index_folder
+
+NAME = "million"
+WORDS, TOPICS = 40, 5_000
+_SECONDS = 0.1
+_QUERIES = 200
+
+
+def write_text(path: Path, count: int) -> None:
+    """So many rows of JSON; each text has half of its words from its topic and half from all words."""
+    chance = random.Random(7)
+    letters = "bcdfghjklmnprstvz"
+    syllables = [a + b for a in letters for b in "aeiou"]
+    words = ["".join(chance.choices(syllables, k=chance.randint(2, 4))) for _ in range(60_000)]
+    topics = [chance.sample(words, 60) for _ in range(TOPICS)]
+    with path.open("w", encoding="utf-8") as file:
+        for number in range(count):
+            common = [words[int(len(words) * chance.random() ** 3)] for _ in range(WORDS // 2)]
+            text = chance.choices(topics[number % TOPICS], k=WORDS // 2) + common
+            chance.shuffle(text)
+            file.write(json.dumps({"id": str(number), "text": f"{' '.join(text).capitalize()}."}) + "\n")
+
+
+@contextmanager
+def peaks() -> Iterator[dict[str, float]]:
+    """Seconds and the peaks of memory of this process while the block runs, in MB."""
+    found: dict[str, float] = {"anonymous_mb": 0.0, "mapped_mb": 0.0}
+    done = threading.Event()
+
+    def watch() -> None:
+        while True:
+            lines = Path("/proc/self/smaps_rollup").read_text(encoding="ascii").splitlines()[1:]
+            sizes = {line.split(":")[0]: int(line.split()[1]) / 1024 for line in lines}
+            found["anonymous_mb"] = max(found["anonymous_mb"], sizes["Anonymous"])
+            found["mapped_mb"] = max(found["mapped_mb"], sizes["Rss"] - sizes["Anonymous"])
+            if done.wait(_SECONDS):
+                return
+
+    watcher = threading.Thread(target=watch)
+    started = time.perf_counter()
+    watcher.start()
+    try:
+        yield found
+    finally:
+        found["seconds"] = time.perf_counter() - started
+        done.set()
+        watcher.join()
+
+
+def recipe(folder: Path, memory: int) -> Recipe:
+    """Dense search by the static encoder over the text that was made."""
+    source = Source(path="text.jsonl")
+    encoder = EncoderChoice(name="static")
+    return Recipe(name=NAME, folder=folder, sources=(source,), encoder=encoder, mode="dense", memory=memory)
+
+
+def make(folder: Path, count: int, memory: int) -> None:
+    """Make the text."""
+    with peaks() as found:
+        write_text(folder / "text.jsonl", count)
+    report("text", **found)
+
+
+def build(folder: Path, count: int, memory: int) -> None:
+    """Build the index; when each stage began tells how long it took."""
+    stages: dict[str, float] = {}
+    started = time.perf_counter()
+
+    def progress(what: str, done: int, total: int) -> None:
+        stages.setdefault(what, round(time.perf_counter() - started, 1))
+
+    with peaks() as found:
+        build_index(recipe(folder, memory), home=folder / "home", progress=progress)
+    generation = open_generation(index_folder(folder / "home", NAME))
+    assert generation is not None
+    sizes = {name: row["size"] / 1e6 for name, row in generation.manifest["files"].items()}
+    lexical = sum(size for name, size in sizes.items() if name.startswith("lexical"))
+    about = {"factory": generation.manifest["factory"], "search": generation.manifest["search"]}
+    report("build", **found, stages=stages, disk_mb=sum(sizes.values()), lexical_mb=lexical, **about)
+
+
+def search(folder: Path, count: int, memory: int) -> None:
+    """Open the index and ask one query after the other."""
+    with (folder / "text.jsonl").open(encoding="utf-8") as file:
+        texts = [json.loads(line)["text"] for line, _ in zip(file, range(2 * _QUERIES), strict=False)]
+    queries = [" ".join(text.split()[:10]) for text in texts[1::2]]
+    with peaks() as found:
+        retriever = open_index(NAME, home=folder / "home")
+        retriever.search(queries[:1], 10)
+        opened = time.perf_counter()
+        for query in queries:
+            retriever.search([query], 10)
+        per_second = len(queries) / (time.perf_counter() - opened)
+    report("search", **found, queries_per_second=per_second)
+
+
+def report(what: str, **found: object) -> None:
+    """One JSON line."""
+    rounded = {name: round(value, 1) if isinstance(value, float) else value for name, value in found.items()}
+    sys.stdout.write(json.dumps({"what": what, **rounded}) + "\n")
+    sys.stdout.flush()
+
+
+def main(count: int = 1_000_000, memory: int = 512) -> None:
+    """Each part in a process of its own, so that its memory is its own."""
+    with tempfile.TemporaryDirectory(prefix="dsp-million-") as place:
+        for part in (make, build, search):
+            process = get_context("spawn").Process(target=part, args=(Path(place), count, memory))
+            process.start()
+            process.join()
+            if process.exitcode:
+                raise SystemExit(f"{part.__name__} ended with {process.exitcode}")
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
