@@ -26,6 +26,8 @@ _RANKING = 1
 # Up to so many passages every dense score is computed; beyond, those of so many best passages.
 _ALL = 20_000
 _BEST = 1_000
+# Scores that are in memory at a time, 8 bytes each: of a million passages, those of 16 queries.
+_SCORES = 2**24
 
 
 class IndexRetriever:
@@ -74,7 +76,9 @@ class IndexRetriever:
         among = self._built.facets.matching(where) if where else None
         if among is not None and not among.any():
             return [[] for _ in queries]
-        return [self._hits(scores, k) for scores in self._scores(queries, k, among)]
+        group = max(1, _SCORES // self._built.count)
+        groups = [queries[start : start + group] for start in range(0, len(queries), group)]
+        return [self._hits(scores, k) for some in groups for scores in self._scores(some, k, among)]
 
     def _hits(self, scores: "Scores", k: int) -> list[Hit]:
         return [

@@ -1,6 +1,6 @@
-"""An index of very many passages, built and searched: `python -m tests.benchmarks.million [PASSAGES] [MEGABYTES]`.
+"""An index of very many passages, built and searched: `python -m tests.benchmarks.million [PASSAGES [MB [PRESET]]]`.
 
-The text is made, always the same; the encoder is `static`; the preset is `auto` with so many megabytes of memory (512).
+The text is made, always the same; the encoder is `static`, the preset `auto` with so many megabytes of memory (512).
 Prints one JSON line for each of three processes: the making of the text, the build, and the search of the built index.
 Anonymous memory (heap, which cannot be given back) and mapped files are told apart; both are peaks, sampled.
 The lexical side is built too, since every index has one; what it takes is on a line of its own.
@@ -70,21 +70,23 @@ def peaks() -> Iterator[dict[str, float]]:
         watcher.join()
 
 
-def recipe(folder: Path, memory: int) -> Recipe:
+def recipe(folder: Path, memory: int, preset: str) -> Recipe:
     """Dense search by the static encoder over the text that was made."""
     source = Source(path="text.jsonl")
     encoder = EncoderChoice(name="static")
-    return Recipe(name=NAME, folder=folder, sources=(source,), encoder=encoder, mode="dense", memory=memory)
+    return Recipe(
+        name=NAME, folder=folder, sources=(source,), encoder=encoder, mode="dense", preset=preset, memory=memory
+    )
 
 
-def make(folder: Path, count: int, memory: int) -> None:
+def make(folder: Path, count: int, memory: int, preset: str) -> None:
     """Make the text."""
     with peaks() as found:
         write_text(folder / "text.jsonl", count)
     report("text", **found)
 
 
-def build(folder: Path, count: int, memory: int) -> None:
+def build(folder: Path, count: int, memory: int, preset: str) -> None:
     """Build the index; when each stage began tells how long it took."""
     stages: dict[str, float] = {}
     started = time.perf_counter()
@@ -93,7 +95,7 @@ def build(folder: Path, count: int, memory: int) -> None:
         stages.setdefault(what, round(time.perf_counter() - started, 1))
 
     with peaks() as found:
-        build_index(recipe(folder, memory), home=folder / "home", progress=progress)
+        build_index(recipe(folder, memory, preset), home=folder / "home", progress=progress)
     generation = open_generation(index_folder(folder / "home", NAME))
     assert generation is not None
     sizes = {name: row["size"] / 1e6 for name, row in generation.manifest["files"].items()}
@@ -102,7 +104,7 @@ def build(folder: Path, count: int, memory: int) -> None:
     report("build", **found, stages=stages, disk_mb=sum(sizes.values()), lexical_mb=lexical, **about)
 
 
-def search(folder: Path, count: int, memory: int) -> None:
+def search(folder: Path, count: int, memory: int, preset: str) -> None:
     """Open the index and ask one query after the other."""
     with (folder / "text.jsonl").open(encoding="utf-8") as file:
         texts = [json.loads(line)["text"] for line, _ in zip(file, range(2 * _QUERIES), strict=False)]
@@ -124,11 +126,11 @@ def report(what: str, **found: object) -> None:
     sys.stdout.flush()
 
 
-def main(count: int = 1_000_000, memory: int = 512) -> None:
+def main(count: int, memory: int, preset: str) -> None:
     """Each part in a process of its own, so that its memory is its own."""
     with tempfile.TemporaryDirectory(prefix="dsp-million-") as place:
         for part in (make, build, search):
-            process = get_context("spawn").Process(target=part, args=(Path(place), count, memory))
+            process = get_context("spawn").Process(target=part, args=(Path(place), count, memory, preset))
             process.start()
             process.join()
             if process.exitcode:
@@ -136,4 +138,5 @@ def main(count: int = 1_000_000, memory: int = 512) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    given = (*sys.argv[1:4], *("1000000", "512", "auto")[len(sys.argv) - 1 :])
+    main(int(given[0]), int(given[1]), given[2])

@@ -51,6 +51,25 @@ def test_every_mode_finds_what_is_asked_for(retriever: Retriever, home: Path, mo
         assert [hit.rank for hit in hits] == list(range(1, len(hits) + 1))
 
 
+@pytest.mark.parametrize("scores", [1, 10])
+def test_many_queries_are_searched_in_groups(
+    retriever: Retriever, monkeypatch: pytest.MonkeyPatch, scores: int
+) -> None:
+    """The index has five passages: one query at a time, then two."""
+    together = retriever.search(QUESTIONS[:3], 3)
+    sizes: list[int] = []
+    real = hybrid.IndexRetriever._scores
+
+    def counted(self: hybrid.IndexRetriever, queries: Any, *rest: Any) -> Any:
+        sizes.append(len(queries))
+        return real(self, queries, *rest)
+
+    monkeypatch.setattr(hybrid.IndexRetriever, "_scores", counted)
+    monkeypatch.setattr(hybrid, "_SCORES", scores)
+    assert retriever.search(QUESTIONS[:3], 3) == together
+    assert sizes == ([1, 1, 1] if scores == 1 else [2, 1])
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_a_batch_is_what_its_queries_are_alone(retriever: Retriever, home: Path, mode: str) -> None:
     retriever = open_index("facts", home=home, mode=mode)
