@@ -61,6 +61,8 @@ class CachedLM:
         asked: dict[Slot, Reply] = {}
         while missing := [slot for slot in wanted if slot not in calls]:
             waiting = self._fetch(first, missing, calls, asked)
+            if waiting:
+                self._keep([calls[slot] for slot in missing if slot in asked])
             calls |= _landed(waiting)
         looked = time.perf_counter() - started
         return [_merged(group, calls, asked, looked) for group in slots]
@@ -91,6 +93,14 @@ class CachedLM:
                 found = calls.get(slot)
                 self.journal.flights.land(slot, found if found is not None and self._usable(found.reply) else None)
         return waiting
+
+    def _keep(self, fetched: Sequence[Call]) -> None:
+        """Record what was fetched before waiting for others, of whom one may wait for the claims on it: no rings."""
+        try:
+            self.journal.keep(fetched)
+        except (StorageError, IntegrityError, Busy) as error:
+            self.trouble = self.trouble or error
+            self.journal.claims.release((call.key, call.sample) for call in fetched)
 
     def _claimed(self, slot: Slot) -> dict[Slot, Call]:
         """Be the one process that asks for this sample, or wait for the one that is; what it recorded."""

@@ -2,6 +2,7 @@
 
 import fnmatch
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -132,9 +133,10 @@ def _watch(pip: "subprocess.Popen[bytes]", temporary: Path, grown: Callable[[int
 
 def _bytes_in(folder: Path) -> int:
     total = 0
-    for path in folder.rglob("*.whl"):
-        with suppress(FileNotFoundError):
-            total += path.stat().st_size
+    for inside, _, names in os.walk(folder):  # pip removes what is looked at here: folders that are gone count nothing
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += Path(inside, name).stat().st_size if name.endswith(".whl") else 0
     return total
 
 

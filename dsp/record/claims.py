@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-KEPT = 5.0
+KEPT = 30.0
 """Seconds after which what was fetched is given up, recorded or not: nobody may wait for a record that never comes."""
 
 

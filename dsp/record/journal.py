@@ -100,6 +100,14 @@ class Journal:
         else:
             self._pending.add(Write(run, apply, calls))
 
+    def keep(self, calls: Sequence[Call]) -> None:
+        """Record calls before the crossing that they belong to; pruning drops those that no crossing ever names."""
+        texts = [ledger.call_texts(call) for call in calls]
+        with self._settled().writing() as rows:
+            for call, (request, reply) in zip(calls, texts, strict=True):
+                ledger.keep_call(rows, call, request, reply)
+        self._recorded(calls)
+
     def _recorded(self, calls: Sequence[Call]) -> None:
         """Other processes find these calls from now on."""
         self.claims.release((call.key, call.sample) for call in calls)

@@ -151,10 +151,12 @@ class Written:
 
 def written(crossing: Crossing) -> Written:
     """A crossing ready for the record; UsageError where JSON cannot hold it."""
-    texts = tuple(
-        (_checked(partial(getattr, call, "request_text")), checked_json(call.reply)) for call in crossing.calls
-    )
-    return Written(crossing, texts)
+    return Written(crossing, tuple(map(call_texts, crossing.calls)))
+
+
+def call_texts(call: Call) -> tuple[str, str]:
+    """The request and the reply of a call as JSON; UsageError where JSON cannot hold them."""
+    return _checked(partial(getattr, call, "request_text")), checked_json(call.reply)
 
 
 def begin_run(rows: "Rows", run: str, header: str) -> None:
