@@ -139,7 +139,8 @@ def _table(rows: Sequence[Sequence[str]], *, numbers: bool = False, marked: Sequ
     def cell(tag: str, place: int, value: str) -> str:
         means = "n" if numbers and place else value if value in marked else ""
         look = f' class="{means}"' if means else ""
-        return f"<{tag}{look}>{text(value)}</{tag}>"
+        written = text(value).replace("_", "_<wbr>") if tag == "th" else text(value)  # names break where words end
+        return f"<{tag}{look}>{written}</{tag}>"
 
     lines = [
         "".join(cell("td" if number else "th", *pair) for pair in enumerate(row)) for number, row in enumerate(rows)
