@@ -8,9 +8,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from dsp.errors import BudgetExceeded, UsageError
+from dsp.index.around import AroundRetriever
 from dsp.index.filters import Where
 from dsp.index.protocol import Retriever, search_where
-from dsp.lm.protocol import LM, Reply, Request, Style
+from dsp.lm.around import AroundLM
+from dsp.lm.protocol import LM, Reply, Request
 from dsp.types import JSON, NOTHING, Hit
 
 SEARCH = "search"
@@ -89,26 +91,11 @@ class Meter:
 
 
 @dataclass(frozen=True)
-class BudgetedLM:
+class BudgetedLM(AroundLM):
     """An LM that is asked as long as the budget of the run allows it."""
 
     inner: LM
     meter: Meter
-
-    @property
-    def name(self) -> str:
-        """The name of the LM behind it."""
-        return self.inner.name
-
-    @property
-    def identity(self) -> Mapping[str, JSON]:
-        """The identity of the LM behind it."""
-        return self.inner.identity
-
-    @property
-    def style(self) -> Style:
-        """The style of the LM behind it."""
-        return self.inner.style
 
     def complete(self, requests: Sequence[Request]) -> list[Reply]:
         """Ask the LM behind it; raises BudgetExceeded where the budget does not allow it."""
@@ -122,21 +109,11 @@ class BudgetedLM:
 
 
 @dataclass(frozen=True)
-class BudgetedRetriever:
+class BudgetedRetriever(AroundRetriever):
     """A retriever that is searched as long as the budget of the run allows it."""
 
     inner: Retriever
     meter: Meter
-
-    @property
-    def name(self) -> str:
-        """The name of the retriever behind it."""
-        return self.inner.name
-
-    @property
-    def identity(self) -> Mapping[str, JSON]:
-        """The identity of the retriever behind it."""
-        return self.inner.identity
 
     def search(self, queries: Sequence[str], k: int, *, where: Where = NOTHING) -> list[list[Hit]]:
         """Search the retriever behind it; raises BudgetExceeded where the budget does not allow it."""

@@ -7,10 +7,12 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from dsp.errors import Busy, IntegrityError, StorageError
+from dsp.index.around import AroundRetriever
 from dsp.index.filters import Where
 from dsp.index.protocol import Retriever, describe_search, hits_json, search_where
 from dsp.lm import crossing
-from dsp.lm.protocol import LM, Reply, Request, Style, reply_calls
+from dsp.lm.around import AroundLM
+from dsp.lm.protocol import LM, Reply, Request, reply_calls
 from dsp.parameters import is_recordable
 from dsp.record.calls import Call, Crossing, key_of
 from dsp.record.journal import Journal
@@ -134,26 +136,11 @@ def _recordable(field: Field, value: object) -> object:
 
 
 @dataclass(frozen=True)
-class TracedLM:
+class TracedLM(AroundLM):
     """An LM whose requests and replies are kept in a trace."""
 
     inner: LM
     trace: Trace
-
-    @property
-    def name(self) -> str:
-        """The name of the LM behind it."""
-        return self.inner.name
-
-    @property
-    def identity(self) -> Mapping[str, JSON]:
-        """The identity of the LM behind it."""
-        return self.inner.identity
-
-    @property
-    def style(self) -> Style:
-        """The style of the LM behind it."""
-        return self.inner.style
 
     def complete(self, requests: Sequence[Request]) -> list[Reply]:
         """Ask the LM behind it and keep what was said."""
@@ -168,21 +155,11 @@ class TracedLM:
 
 
 @dataclass(frozen=True)
-class TracedRetriever:
+class TracedRetriever(AroundRetriever):
     """A retriever whose queries and hits are kept in a trace."""
 
     inner: Retriever
     trace: Trace
-
-    @property
-    def name(self) -> str:
-        """The name of the retriever behind it."""
-        return self.inner.name
-
-    @property
-    def identity(self) -> Mapping[str, JSON]:
-        """The identity of the retriever behind it."""
-        return self.inner.identity
 
     def search(self, queries: Sequence[str], k: int, *, where: Where = NOTHING) -> list[list[Hit]]:
         """Ask the retriever behind it and keep what was found."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dsp.errors import BudgetReached, UsageError
+from dsp.lm.around import AroundLM
 from dsp.lm.protocol import LM, Reply, Request, Style
 from dsp.types import JSON
 
@@ -153,7 +154,7 @@ class Budget:
 
 
 @dataclass
-class BudgetedLM:
+class MeteredLM(AroundLM):
     """An LM that counts what it asks, and asks nothing beyond a budget; `refused` says that it was asked to.
 
     A model that does not count tokens is charged what the request could have cost at most.
@@ -162,21 +163,6 @@ class BudgetedLM:
     inner: LM
     budget: Budget
     refused: bool = field(default=False, init=False)
-
-    @property
-    def name(self) -> str:
-        """The name of the LM behind it."""
-        return self.inner.name
-
-    @property
-    def identity(self) -> Mapping[str, JSON]:
-        """The identity of the LM behind it."""
-        return self.inner.identity
-
-    @property
-    def style(self) -> Style:
-        """The style of the LM behind it."""
-        return self.inner.style
 
     def complete(self, requests: Sequence[Request]) -> list[Reply]:
         """Ask the LM behind it; raises BudgetReached where that could cost more than is left."""

@@ -13,7 +13,7 @@ from dsp.errors import (
     ReplayMiss,
     StorageError,
 )
-from dsp.evaluation.budget import Budget, BudgetedLM
+from dsp.evaluation.budget import Budget, MeteredLM
 from dsp.evaluation.experiment import Entry, Experiment
 from dsp.evaluation.folder import REPORT, TIMINGS, RunFolder
 from dsp.evaluation.outcome import Outcome, answered, failure
@@ -120,10 +120,10 @@ class _Session:
         """Ask one question and keep its outcome, unless something has stopped the run."""
         if self._stopped.is_set():
             return
-        limited: list[BudgetedLM] = []
+        limited: list[MeteredLM] = []
 
         def limit(lm: LM) -> LM:
-            limited.append(BudgetedLM(lm, self._budget))
+            limited.append(MeteredLM(lm, self._budget))
             return limited[-1]
 
         try:

@@ -1,32 +1,23 @@
 """Searches of runs in flight: their queries are encoded in one batch and searched in one call."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from dsp.engine.meeting import Meeting
+from dsp.index.around import AroundRetriever
 from dsp.index.filters import Where, where_json
 from dsp.index.protocol import Retriever, search_where
 from dsp.record.calls import canonical
-from dsp.types import JSON, NOTHING, Hit
+from dsp.types import NOTHING, Hit
 
 
-class MeetingRetriever:
+class MeetingRetriever(AroundRetriever):
     """A retriever for many runs at a time; searches with the same k and filter meet."""
 
     def __init__(self, inner: Retriever) -> None:
         """Stand before `inner`, which is asked from one thread at a time for each k and filter."""
         self.inner = inner
         self._meetings: dict[tuple[int, str], Meeting[str, list[Hit]]] = {}
-
-    @property
-    def name(self) -> str:
-        """The name of the retriever behind it."""
-        return self.inner.name
-
-    @property
-    def identity(self) -> Mapping[str, JSON]:
-        """The identity of the retriever behind it."""
-        return self.inner.identity
 
     def search(self, queries: Sequence[str], k: int, *, where: Where = NOTHING) -> list[list[Hit]]:
         """The ranking for each query, found together with those of whoever asks at the same time."""

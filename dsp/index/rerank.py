@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from dsp.errors import UsageError
 from dsp.index import e5
+from dsp.index.around import AroundRetriever
 from dsp.index.encoder import folder_state, quiet_loading
 from dsp.index.filters import Where
 from dsp.index.indexed import encoded_text
@@ -80,7 +81,7 @@ class CrossEncoder:
         return model
 
 
-class RerankedRetriever:
+class RerankedRetriever(AroundRetriever):
     """A retriever whose best fetch · k passages are put into the order of a scorer; the k best of them are found.
 
     It is a door like any other: what it finds is recorded, and a replay needs neither index nor scorer.
@@ -91,11 +92,6 @@ class RerankedRetriever:
         if fetch < 1:
             raise UsageError(f"fetch is {fetch}; at least as many passages are fetched as are asked for, 1")
         self.inner, self.scorer, self.fetch = retriever, scorer, fetch
-
-    @property
-    def name(self) -> str:
-        """The name of the retriever behind it."""
-        return self.inner.name
 
     @property
     def identity(self) -> Mapping[str, JSON]:

@@ -1,35 +1,20 @@
 """An LM that samples where a program asks greedily: the same program, down another path."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from dsp.lm.protocol import LM, Reply, Request, Style
+from dsp.lm.around import AroundLM
+from dsp.lm.protocol import LM, Reply, Request
 from dsp.lm.window import fitted
-from dsp.types import JSON
 
 
 @dataclass(frozen=True)
-class BranchedLM:
+class BranchedLM(AroundLM):
     """Branch number `branch` of an LM: greedy requests become their branch-th sample at `temperature`."""
 
     inner: LM
     branch: int
     temperature: float
-
-    @property
-    def name(self) -> str:
-        """The name of the LM behind it."""
-        return self.inner.name
-
-    @property
-    def identity(self) -> Mapping[str, JSON]:
-        """The identity of the LM behind it."""
-        return self.inner.identity
-
-    @property
-    def style(self) -> Style:
-        """The style of the LM behind it."""
-        return self.inner.style
 
     def complete(self, requests: Sequence[Request]) -> list[Reply]:
         """Ask the LM behind it for this branch's samples."""

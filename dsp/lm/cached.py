@@ -9,17 +9,17 @@ from typing import Any, ClassVar, TypeAlias
 from dsp.engine import bridge, loop
 from dsp.errors import Busy, DSPError, IntegrityError, StorageError
 from dsp.lm import crossing
-from dsp.lm.protocol import LM, Reply, Request, Style, Usage, completion_from, described, reply_calls
+from dsp.lm.around import AroundLM
+from dsp.lm.protocol import LM, Reply, Request, Usage, completion_from, described, reply_calls
 from dsp.record.calls import Call
 from dsp.record.journal import Journal
-from dsp.types import JSON
 
 Slot: TypeAlias = tuple[str, int]
 _LONGEST_WAIT = 150.0
 
 
 @dataclass
-class CachedLM:
+class CachedLM(AroundLM):
     """Looks each sample up by request and sample index, asks `inner` for the missing ones, merges them in order.
 
     Only finished completions are looked up, cut ones too where `unfinished`; equal requests of several runs, threads
@@ -32,21 +32,6 @@ class CachedLM:
     unfinished: bool = False
     trouble: DSPError | None = field(default=None, init=False)
     gives_way: ClassVar[bool] = True
-
-    @property
-    def name(self) -> str:
-        """The name of the LM behind it."""
-        return self.inner.name
-
-    @property
-    def identity(self) -> Mapping[str, JSON]:
-        """The identity of the LM behind it."""
-        return self.inner.identity
-
-    @property
-    def style(self) -> Style:
-        """The style of the LM behind it."""
-        return self.inner.style
 
     def complete(self, requests: Sequence[Request]) -> list[Reply]:
         """One reply for each request; `cached` where no model was asked for any of its samples."""

@@ -1,10 +1,10 @@
 """An LM that is never asked: it hands over the first request in place of sending it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dsp.lm.protocol import LM, Reply, Request, Style
-from dsp.types import JSON
+from dsp.lm.around import AroundLM
+from dsp.lm.protocol import LM, Reply, Request
 
 
 class Asked(Exception):
@@ -17,25 +17,10 @@ class Asked(Exception):
 
 
 @dataclass(frozen=True)
-class UnaskedLM:
+class UnaskedLM(AroundLM):
     """Looks like the LM behind it and raises Asked at the first request."""
 
     inner: LM
-
-    @property
-    def name(self) -> str:
-        """The name of the LM behind it."""
-        return self.inner.name
-
-    @property
-    def identity(self) -> Mapping[str, JSON]:
-        """The identity of the LM behind it."""
-        return self.inner.identity
-
-    @property
-    def style(self) -> Style:
-        """The style of the LM behind it."""
-        return self.inner.style
 
     def complete(self, requests: Sequence[Request]) -> list[Reply]:
         """Raise Asked with the first request."""

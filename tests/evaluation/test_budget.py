@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from dsp.errors import BudgetReached, IntegrityError, LMError, UsageError
-from dsp.evaluation.budget import Budget, BudgetedLM, Price, Spent, most_tokens, parsed_price, price_of
+from dsp.evaluation.budget import Budget, MeteredLM, Price, Spent, most_tokens, parsed_price, price_of
 from dsp.evaluation.conditions import require_all_asked
 from dsp.evaluation.folder import REPORT, SPENT, RunFolder, new_run
 from dsp.evaluation.plan import plan
@@ -139,7 +139,7 @@ def test_a_failed_request_gives_back_what_it_held() -> None:
         raise LMError("down")
 
     budget = Budget(tokens=sum(most_tokens(REQUEST, "text")))
-    lm = BudgetedLM(ScriptedLM(fails), budget)
+    lm = MeteredLM(ScriptedLM(fails), budget)
     for _ in range(3):
         with pytest.raises(LMError, match="down"):
             lm.complete([REQUEST])
@@ -155,7 +155,7 @@ class Uncounted(ScriptedLM):
 
 def test_a_model_that_does_not_count_is_charged_the_most() -> None:
     budget = Budget(tokens=1000)
-    BudgetedLM(Uncounted([]), budget).complete([REQUEST])
+    MeteredLM(Uncounted([]), budget).complete([REQUEST])
     assert (budget.spent.prompt_tokens, budget.spent.completion_tokens) == most_tokens(REQUEST, "text")
     assert budget.spent.completion_tokens == 10
 
