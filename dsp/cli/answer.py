@@ -1,16 +1,25 @@
 """How an answer is shown: its markers, the sources behind them, what it cost."""
 
+from dsp.cli.crossings import crossing_json, show_crossings
 from dsp.cli.folding import fold
 from dsp.cli.terminal import bold, dim, line, say
 from dsp.errors import ConditionFailed
 from dsp.runner import Prediction
-from dsp.types import Citation, Passage
+from dsp.types import JSON, Citation, Passage
 
 EXTRACTIVE = "extractive"
 
 
-def show_prediction(prediction: Prediction) -> None:
-    """The answer, its sources, and one line about the run, on standard output."""
+def prediction_json(prediction: Prediction, *, trace: bool = False) -> dict[str, JSON]:
+    """A prediction as `--json` prints it; with `trace`, every crossing of a door as well."""
+    document = prediction.json()
+    if trace:
+        document["trace"] = [crossing_json(crossing) for crossing in prediction.crossings]
+    return document
+
+
+def show_prediction(prediction: Prediction, *, trace: bool = False) -> None:
+    """The answer, its sources, and one line about the run, on standard output; with `trace`, what crossed the doors."""
     if prediction.lm == EXTRACTIVE:
         say(dim("Extract (sentences of the passages; no language model was asked):"))
     say(bold(fold(prediction.answer or "(no answer)")))
@@ -21,6 +30,8 @@ def show_prediction(prediction: Prediction) -> None:
     if not prediction.supported:
         say("\n", bold("Unsupported: "), "no quoted passage holds all of this answer; check it before you use it.")
     say("\n", dim(footer(prediction)))
+    if trace:
+        show_crossings(prediction.crossings, prediction.stages, prediction.remarks)
 
 
 def require_found(prediction: Prediction) -> None:

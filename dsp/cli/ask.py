@@ -10,14 +10,18 @@ import typer
 
 from dsp.cli.options import (
     DebugFlag,
+    DemosFlag,
     IndexFlag,
     JsonFlag,
+    KFlag,
     LmsFlag,
     MaxCallsFlag,
     MaxSecondsFlag,
     MaxTokensFlag,
     ModeFlag,
     ProgramFlag,
+    SettingsFlag,
+    TraceFlag,
     UrlFlag,
 )
 
@@ -34,21 +38,17 @@ def ask(
     index: IndexFlag = None,
     lm: LmsFlag = None,
     base_url: UrlFlag = None,
-    k: Annotated[int | None, typer.Option("--k", "-k", min=1, help="Passages for each search.")] = None,
+    k: KFlag = None,
     mode: ModeFlag = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the program; repeatable.")
-    ] = None,
-    demos: Annotated[
-        Path | None, typer.Option("--demos", metavar="FILE", help="Demonstrations that `dsp demos annotate` wrote.")
-    ] = None,
+    settings: SettingsFlag = None,
+    demos: DemosFlag = None,
     max_calls: MaxCallsFlag = None,
     max_tokens: MaxTokensFlag = None,
     max_seconds: MaxSecondsFlag = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 1 where a claim has no quote that was found.")
     ] = False,
-    trace: Annotated[bool, typer.Option("--trace", help="Show every search and every request.")] = False,
+    trace: TraceFlag = False,
     show_prompt: Annotated[bool, typer.Option("--show-prompt", help="Show the prompts as they are sent.")] = False,
     no_call: Annotated[
         bool, typer.Option("--no-call", help="Search, show the first prompt, and ask no language model.")
@@ -132,16 +132,11 @@ def _answer(question: str, wanted: Wanted, shown: Shown) -> None:
                 parameters=parameters,
             )
     if shown.json:
-        document = prediction.json()
-        if shown.trace or shown.prompts:
-            document["trace"] = [crossings.crossing_json(crossing) for crossing in prediction.crossings]
-        print_document(document)
+        print_document(answer.prediction_json(prediction, trace=shown.trace or shown.prompts))
     else:
         if shown.prompts:
             crossings.show_prompts(prediction.crossings)
-        answer.show_prediction(prediction)
-        if shown.trace:
-            crossings.show_crossings(prediction.crossings, prediction.stages, prediction.remarks)
+        answer.show_prediction(prediction, trace=shown.trace)
     if shown.strict:
         answer.require_found(prediction)
 

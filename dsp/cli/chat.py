@@ -3,20 +3,23 @@
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dsp.cli.options import (
     DebugFlag,
+    DemosFlag,
     IndexFlag,
+    KFlag,
     LmsFlag,
     MaxCallsFlag,
     MaxSecondsFlag,
     MaxTokensFlag,
     ModeFlag,
     ProgramFlag,
+    SettingsFlag,
+    TraceFlag,
     UrlFlag,
 )
 
@@ -35,18 +38,14 @@ def chat(
     index: IndexFlag = None,
     lm: LmsFlag = None,
     base_url: UrlFlag = None,
-    k: Annotated[int | None, typer.Option("--k", "-k", min=1, help="Passages for each search.")] = None,
+    k: KFlag = None,
     mode: ModeFlag = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the program; repeatable.")
-    ] = None,
-    demos: Annotated[
-        Path | None, typer.Option("--demos", metavar="FILE", help="Demonstrations that `dsp demos annotate` wrote.")
-    ] = None,
+    settings: SettingsFlag = None,
+    demos: DemosFlag = None,
     max_calls: MaxCallsFlag = None,
     max_tokens: MaxTokensFlag = None,
     max_seconds: MaxSecondsFlag = None,
-    trace: Annotated[bool, typer.Option("--trace", help="Show every search and every request.")] = False,
+    trace: TraceFlag = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document a line for each turn.")] = False,
     debug: DebugFlag = False,
 ) -> None:
@@ -177,17 +176,12 @@ def _asked(text: str, conversation: "Conversation", wanted: "Wanted", *, json: b
 
 
 def _shown(prediction: "Prediction", number: int, *, json: bool, trace: bool) -> None:
-    from dsp.cli import answer, crossings
+    from dsp.cli import answer
     from dsp.cli.document import print_line
     from dsp.cli.terminal import say
 
     if json:
-        document = {"turn": number, **prediction.json()}
-        if trace:
-            document["trace"] = [crossings.crossing_json(crossing) for crossing in prediction.crossings]
-        print_line(document)
+        print_line({"turn": number, **answer.prediction_json(prediction, trace=trace)})
         return
-    answer.show_prediction(prediction)
-    if trace:
-        crossings.show_crossings(prediction.crossings, prediction.stages, prediction.remarks)
+    answer.show_prediction(prediction, trace=trace)
     say()

@@ -5,7 +5,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from dsp.cli.options import DebugFlag, IndexFlag, JsonFlag, LmsFlag, ModeFlag, UrlFlag, complete_program
+from dsp.cli.options import DebugFlag, IndexFlag, JsonFlag, LmsFlag, ModeFlag, SettingsFlag, UrlFlag, complete_program
 
 app = typer.Typer(
     help="Make, show, compare, check and export demonstrations.", no_args_is_help=True, rich_markup_mode=None
@@ -46,9 +46,7 @@ def annotate(
     base_url: UrlFlag = None,
     index: IndexFlag = None,
     mode: ModeFlag = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the program; repeatable.")
-    ] = None,
+    settings: SettingsFlag = None,
     force: Annotated[bool, typer.Option("--force", help="Write over an existing file.")] = False,
     json: JsonFlag = False,
     debug: DebugFlag = False,

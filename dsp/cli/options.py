@@ -1,5 +1,6 @@
 """The flags that several commands share."""
 
+from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
@@ -76,6 +77,14 @@ LmsFlag: TypeAlias = Annotated[
         autocompletion=complete_lm,
     ),
 ]
+KFlag: TypeAlias = Annotated[int | None, typer.Option("--k", "-k", min=1, help="Passages for each search.")]
+SettingsFlag: TypeAlias = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the program; repeatable.")
+]
+DemosFlag: TypeAlias = Annotated[
+    Path | None, typer.Option("--demos", metavar="FILE", help="Demonstrations that `dsp demos annotate` wrote.")
+]
+TraceFlag: TypeAlias = Annotated[bool, typer.Option("--trace", help="Show every search and every request.")]
 MaxCallsFlag: TypeAlias = Annotated[
     int | None, typer.Option("--max-calls", min=1, help="Requests and searches that a run may make; else 500.")
 ]

@@ -4,13 +4,13 @@ from typing import Annotated
 
 import typer
 
-from dsp.cli.options import DebugFlag, JsonFlag
+from dsp.cli.options import DebugFlag, JsonFlag, TraceFlag
 
 
 def replay(
     run: Annotated[str, typer.Argument(metavar="RUN", help="The id of a run, the start of one, or last.")],
     json: JsonFlag = False,
-    trace: Annotated[bool, typer.Option("--trace", help="Show every search and every request.")] = False,
+    trace: TraceFlag = False,
     debug: DebugFlag = False,
 ) -> None:
     """Run a recorded run again, from its record alone.
@@ -20,18 +20,13 @@ def replay(
     Where the program asks for something that was not recorded, the difference is shown and the exit code is 3.
     """
     from dsp import runner
-    from dsp.cli import answer, crossings
+    from dsp.cli import answer
     from dsp.cli.document import kept_clean, print_document
     from dsp.cli.doors import open_journal
 
     with kept_clean(json):
         prediction = runner.replay(open_journal().read(run))
     if json:
-        document = prediction.json()
-        if trace:
-            document["trace"] = [crossings.crossing_json(crossing) for crossing in prediction.crossings]
-        print_document(document)
-        return
-    answer.show_prediction(prediction)
-    if trace:
-        crossings.show_crossings(prediction.crossings, prediction.stages, prediction.remarks)
+        print_document(answer.prediction_json(prediction, trace=trace))
+    else:
+        answer.show_prediction(prediction, trace=trace)
