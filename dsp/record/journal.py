@@ -151,7 +151,7 @@ class Journal:
         """The latest runs, newest first."""
         with self._settled().reading() as rows:
             found = rows.execute("SELECT id FROM runs ORDER BY id DESC LIMIT ?", (limit,)).fetchall()
-            return [_summary(rows, id_.decode(errors="replace")) for (id_,) in found]
+            return [_summary(rows, ledger.id_text(id_)) for (id_,) in found]
 
     def pin(self, run: str, *, pinned: bool = True) -> None:
         """Keep a run, and all it refers to, from being pruned; or no longer."""

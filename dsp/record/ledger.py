@@ -211,9 +211,12 @@ def crossings_of(rows: "Rows", run: str) -> Iterator[Crossing]:
 
 def run_row(rows: "Rows", run: str) -> tuple[Mapping[str, JSON], Mapping[str, JSON] | None, int | None, bool]:
     """Header, outcome, number of crossings (None before the end) and pin of a run; IntegrityError where altered."""
-    header, header_crc, pinned, outcome, count, outcome_crc = rows.execute(
+    row = rows.execute(
         "SELECT header, crc, pinned, outcome, crossings, outcome_crc FROM runs WHERE id = ?", (run,)
     ).fetchone()
+    if row is None:  # its id is not what was written
+        raise damaged(run)
+    header, header_crc, pinned, outcome, count, outcome_crc = row
     if crc(run, header) != header_crc or (outcome is not None and crc(run, outcome, count) != outcome_crc):
         raise damaged(run)
     return json.loads(header), None if outcome is None else json.loads(outcome), count, bool(pinned)
@@ -227,13 +230,18 @@ def resolved(rows: "Rows", run: str) -> str:
         found = rows.execute(
             "SELECT id FROM runs WHERE substr(id, 1, ?) = ? ORDER BY id = ? DESC LIMIT 2", (len(run), run, run)
         ).fetchall()
-    ids: list[str] = [id_.decode(errors="replace") for (id_,) in found]
+    ids = [id_text(id_) for (id_,) in found]
     if not ids:
         latest = rows.execute("SELECT id FROM runs ORDER BY id DESC LIMIT 5").fetchall()
-        raise UnknownName("run", run, [id_.decode(errors="replace") for (id_,) in latest])
+        raise UnknownName("run", run, [id_text(id_) for (id_,) in latest])
     if len(ids) > 1 and ids[0] != run:
         raise UsageError(f"several runs begin with {run!r}, {ids[0]} and {ids[1]} among them; write more of the id")
     return ids[0]
+
+
+def id_text(id_: object) -> str:
+    """The id of a run as text, whatever a damaged file holds there."""
+    return id_.decode(errors="replace") if isinstance(id_, bytes) else str(id_)
 
 
 def prunable(rows: "Rows", keep: int) -> list[tuple[str, bool]]:
@@ -243,7 +251,7 @@ def prunable(rows: "Rows", keep: int) -> list[tuple[str, bool]]:
         "(SELECT id FROM runs ORDER BY id DESC LIMIT ?) ORDER BY id",
         (keep,),
     )
-    return [(id_.decode(errors="replace"), bool(ended)) for id_, ended in found.fetchall()]
+    return [(id_text(id_), bool(ended)) for id_, ended in found.fetchall()]
 
 
 def drop_unused(rows: "Rows") -> None:

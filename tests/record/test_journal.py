@@ -174,6 +174,20 @@ def test_a_run_with_an_altered_row_is_not_read(journal: Journal, name: str) -> N
     assert [summary.id for summary in journal.runs()] == [run]
 
 
+@pytest.mark.parametrize("id_", ["NULL", "7", "X'ff00'"])
+def test_a_run_whose_id_is_gone_is_listed_as_damaged_and_told(journal: Journal, id_: str) -> None:
+    """A file that was damaged may hold anything for an id; the full count of damaged files found it."""
+    record(journal, call())
+    assert altered(journal, f"UPDATE runs SET id = {id_}") == 1
+    assert [summary.damaged for summary in journal.runs()] == [True]
+    with pytest.raises(IntegrityError, match="was altered"):
+        journal.read("last")
+    with pytest.raises(UnknownName, match="nope"):
+        journal.read("nope")
+    journal.prune()
+    assert journal.find(call().key, 0) == call()
+
+
 def test_an_altered_row_is_written_anew_by_the_next_run(journal: Journal) -> None:
     record(journal, call())
     altered(journal, ALTERATIONS["request"])
