@@ -42,7 +42,8 @@ def findings(home: Path, chosen: Configuration, variables: Mapping[str, str]) ->
     if home.is_dir() or not home.exists():
         yield from _models(Store(home))
         yield from _indexes(home)
-        yield from _journal(Journal(home / "journal.sqlite3"))
+        with Journal(home / "journal.sqlite3") as journal:
+            yield from _journal(journal)
     for remark in chosen.unknown:
         yield Finding(area="settings", state="note", text=f"the variable {remark}", mend="unset it")
 

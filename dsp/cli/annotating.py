@@ -53,7 +53,11 @@ def annotated(
     require_stages(loaded, wanted.stages)
     raw = sample(examples, wanted.raw, seed=wanted.seed)
     (lm, stages), retriever = open_lms(chosen, wanted.stages), doors.open_retriever(chosen)
-    with using(lm=lm, stages=stages, retriever=retriever, journal=doors.open_journal()), progress() as report:
+    with (
+        doors.open_journal() as journal,
+        using(lm=lm, stages=stages, retriever=retriever, journal=journal),
+        progress() as report,
+    ):
         annotation = annotate(
             loaded,
             examples,

@@ -119,7 +119,8 @@ def _answer(question: str, wanted: Wanted, shown: Shown) -> None:
         warm(lm)
         retriever = open_retriever(wanted.chosen)
         with (
-            using(lm=lm, stages=stages, retriever=retriever, journal=open_journal()),
+            open_journal() as journal,
+            using(lm=lm, stages=stages, retriever=retriever, journal=journal),
             watched(loaded.name, wanted.budget.seconds),
             waiting(f"asking {lm.name}") as show,
             listening(show) if show is not None and not shown.json else nullcontext(),

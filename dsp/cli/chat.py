@@ -92,7 +92,7 @@ def _converse(wanted: "Wanted", *, json: bool, trace: bool) -> None:
         retriever = open_retriever(wanted.chosen)
     if is_terminal(sys.stdin):
         note("Ask a question; /new begins a new conversation, /quit or Ctrl-D ends.")
-    with using(lm=lm, stages=stages, retriever=retriever, journal=open_journal()):
+    with open_journal() as journal, using(lm=lm, stages=stages, retriever=retriever, journal=journal):
         done = [_turn(text, conversation, wanted, json=json, trace=trace) for text in _questions(conversation)]
     failed = done.count(False)
     if failed and not is_terminal(sys.stdin):

@@ -103,7 +103,7 @@ def run(
 
     board = Scoreboard(primary(experiment.metrics), [entry.name for entry in experiment.entries])
     try:
-        with progress("eval") as tell:
+        with progress("eval") as tell, doors.open_journal() as journal:
 
             def told(done: int, total: int, outcome: "Outcome | None") -> None:
                 if outcome is None:
@@ -115,7 +115,7 @@ def run(
             return evaluate(
                 experiment,
                 folder,
-                journal=doors.open_journal(),
+                journal=journal,
                 at_once=at_once,
                 budget=budget,
                 told=told,

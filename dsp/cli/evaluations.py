@@ -56,8 +56,8 @@ def verify_evaluation(folder: "RunFolder") -> None:
     from dsp.cli.doors import open_journal
     from dsp.evaluation.verify import verify_run
 
-    journal = open_journal()
-    found = verify_run(folder, journal)
+    with open_journal() as journal:
+        found = verify_run(folder, journal)
     for damage in found.damage:
         note(f"  {line(damage)}")
     if found.damage:

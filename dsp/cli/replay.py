@@ -24,8 +24,8 @@ def replay(
     from dsp.cli.document import kept_clean, print_document
     from dsp.cli.doors import open_journal
 
-    with kept_clean(json):
-        prediction = runner.replay(open_journal().read(run))
+    with kept_clean(json), open_journal() as journal:
+        prediction = runner.replay(journal.read(run))
     if json:
         print_document(answer.prediction_json(prediction, trace=trace))
     else:

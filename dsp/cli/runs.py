@@ -26,8 +26,8 @@ def list_runs(
     from dsp.cli.history import summary_json, summary_row
     from dsp.cli.terminal import columns, note, say
 
-    journal = open_journal()
-    found = journal.runs(limit) if journal.path.exists() else []
+    with open_journal() as journal:
+        found = journal.runs(limit) if journal.path.exists() else []
     evaluated = evaluations.summaries()
     if json:
         print_document([*evaluated, *(summary_json(summary) for summary in found)])
@@ -54,11 +54,11 @@ def show_run(run: RunOrEvaluation, json: JsonFlag = False, debug: DebugFlag = Fa
     if evaluation is not None:
         evaluations.show_evaluation(evaluation, json=json)
         return
-    journal = open_journal()
-    if json:
-        print_document(journal.export(run))
-        return
-    record = journal.read(run)
+    with open_journal() as journal:
+        if json:
+            print_document(journal.export(run))
+            return
+        record = journal.read(run)
     for row in header_lines(record):
         say(row)
     say()
@@ -77,7 +77,8 @@ def verify_run(run: RunOrEvaluation, debug: DebugFlag = False) -> None:
     if evaluation is not None:
         evaluations.verify_evaluation(evaluation)
         return
-    record = open_journal().read(run)
+    with open_journal() as journal:
+        record = journal.read(run)
     say(f"The run {line(record.id)} is as it was written: {len(record.crossings)} crossings.")
 
 
@@ -96,7 +97,8 @@ def export_run(
     from dsp.cli.doors import open_journal
     from dsp.cli.terminal import note
 
-    document = open_journal().export(run)
+    with open_journal() as journal:
+        document = journal.export(run)
     if output == "-":
         print_document(document)
         return
@@ -113,7 +115,8 @@ def pin_run(
     """Keep a run from being pruned."""
     from dsp.cli.doors import open_journal
 
-    open_journal().pin(run, pinned=not off)
+    with open_journal() as journal:
+        journal.pin(run, pinned=not off)
 
 
 @app.command("prune")
@@ -128,7 +131,8 @@ def prune_runs(
     from dsp.cli.doors import open_journal
     from dsp.cli.terminal import note
 
-    removed = open_journal().prune(keep=keep, older_than=days * 86_400)
+    with open_journal() as journal:
+        removed = journal.prune(keep=keep, older_than=days * 86_400)
     if json:
         print_document({"removed": removed})
     else:

@@ -65,7 +65,9 @@ class Claims:
         with self._lock:
             if self._closing is not None:
                 self._closing()
-            self._open, self._closing = None, None
+            if self._timer is not None:
+                self._timer.cancel()
+            self._open, self._closing, self._timer = None, None, None
             self._held.clear()
 
     def _let_go(self, key: Hashable) -> None:

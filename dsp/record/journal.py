@@ -57,7 +57,7 @@ class Journal:
     What a method has recorded outlives a killed process; of runs in flight (dsp/engine/), where `end` has returned,
     and before that all but the last 20 ms (`pending.WINDOW`). `flights` lets the runs of this process ask equal
     requests, (key, sample), once, `claims` those of several processes. Raises Busy, StorageError or IntegrityError
-    where the file cannot be used.
+    where the file cannot be used. `with Journal(path) as journal` closes the file at the end.
     """
 
     def __init__(self, path: Path, *, patience: float = 10.0) -> None:
@@ -67,9 +67,16 @@ class Journal:
             path, schema=ledger.SCHEMA, application=APPLICATION, version=VERSION, patience=patience
         )
         self.claims = Claims(path.with_name(f"{path.name}-asking"))
+        self._recorded = partial(_release, self.claims)  # no method of ours: a journal that is let go closes at once
         self._pending = Pending(self._database, self._recorded)
         self._ids = ledger.RunIds()
         self.flights: Flights[tuple[str, int], Call] = Flights()
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def begin(self, header: Mapping[str, JSON]) -> str:
         """Record the start of a run; gives its id."""
@@ -107,10 +114,6 @@ class Journal:
             for call, (request, reply) in zip(calls, texts, strict=True):
                 ledger.keep_call(rows, call, request, reply)
         self._recorded(calls)
-
-    def _recorded(self, calls: Sequence[Call]) -> None:
-        """Other processes find these calls from now on."""
-        self.claims.release((call.key, call.sample) for call in calls)
 
     def _settled(self) -> Database:
         """The database, once all that is pending is written."""
@@ -188,6 +191,11 @@ class Journal:
         """Close the file; the next use opens it again."""
         self._settled().close()
         self.claims.close()
+
+
+def _release(claims: Claims, calls: Sequence[Call]) -> None:
+    """Other processes find these calls from now on."""
+    claims.release((call.key, call.sample) for call in calls)
 
 
 def _summary(rows: "Rows", run: str) -> RunSummary:
