@@ -137,7 +137,7 @@ def _piped() -> str | None:
 def _turn(text: str, conversation: "Conversation", wanted: "Wanted", *, json: bool, trace: bool) -> bool:
     """Ask one question and show what comes of it; whether it was answered."""
     from dsp.cli.document import kept_clean, print_line
-    from dsp.cli.main import explained
+    from dsp.cli.explaining import explained
     from dsp.cli.terminal import line, note
     from dsp.remote.redaction import redacted
 

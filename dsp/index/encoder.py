@@ -7,11 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from dsp.errors import DSPError, UsageError
+from dsp.errors import UsageError
 from dsp.index import e5, e5_weights
 from dsp.index.recipe import EncoderChoice
 from dsp.index.static import NAME as STATIC
 from dsp.index.static import StaticEncoder
+from dsp.index.unit import unit
 
 if TYPE_CHECKING:
     import numpy
@@ -172,16 +173,6 @@ class TorchE5(SentenceModel):
 
     def _is_long(self, text: str) -> bool:
         return len(self._model.tokenizer(e5.plain(text))["input_ids"]) > _WINDOW - 3
-
-
-def unit(vectors: "Floats") -> "Floats":
-    """The vectors, each scaled to length 1; DSPError where one is zero or no number."""
-    import numpy as np
-
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    if not (np.isfinite(lengths).all() and (lengths > 0).all()):
-        raise DSPError("the encoder gave a vector without direction (zero or not a number); choose another encoder")
-    return np.ascontiguousarray(vectors / lengths, np.float32)
 
 
 def _own_prefix(model: Any, kind: str) -> str:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from dsp import environment
 from dsp.errors import BadResponse
-from dsp.index.encoder import unit
 from dsp.index.recipe import EncoderChoice
+from dsp.index.unit import unit
 from dsp.remote.endpoint import OPENAI, Endpoint
 
 if TYPE_CHECKING:

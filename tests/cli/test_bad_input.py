@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from dsp import errors
-from dsp.cli.main import explained
+from dsp.cli.explaining import explained
 from dsp.lm.models import Store
 from dsp.testing import ScriptedLM
 from dsp.testing.faults import FaultServer

@@ -13,10 +13,11 @@ from dsp.errors import BadResponse, DSPError, ModelCorrupt, StorageError, UsageE
 from dsp.index import e5, e5_weights
 from dsp.index.build import build_index
 from dsp.index.e5 import E5
-from dsp.index.encoder import SentenceModel, TorchE5, connect_encoder, unit
+from dsp.index.encoder import SentenceModel, TorchE5, connect_encoder
 from dsp.index.open import open_index
 from dsp.index.recipe import EncoderChoice
 from dsp.index.remote_encoder import RemoteEncoder, open_remote_encoder
+from dsp.index.unit import unit
 from dsp.testing.faults import FaultServer, Seen, Wire, healthy, ok
 from tests.endpoints import endpoint
 from tests.index.corpora import FACTS, corpus
