@@ -113,6 +113,8 @@ class RunFolder:
         if fresh and self.path.exists():
             self.path.replace(_free(self.path))
         self.path.mkdir(mode=0o700, exist_ok=True)
+        for unfinished in self.path.glob(".*.json.*"):  # of a process that was killed while it wrote
+            unfinished.unlink(missing_ok=True)
         if (self.path / HEADER).exists():
             changed = changes(self.header(), json.loads(canonical(header)))
             if changed:

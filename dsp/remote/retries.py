@@ -28,6 +28,7 @@ class TryAgain(Exception):
 class Patience:
     """How long to go on: `deadline` seconds for a call with all its tries and waits, `tries` in all.
 
+    A try that a server answered with when to come back is not counted, unless it asks for less than `first` seconds.
     Waits double from `first` to `longest` seconds, with up to a quarter of chance; a server that asks for more than
     `asked` seconds is not waited for.
     """
@@ -66,11 +67,10 @@ class Attempts:
 
     def after(self, fault: TryAgain) -> float:
         """Seconds to wait before the next try; raises the fault's error where there is to be none."""
-        self._done += 1
-        patience = self._patience
+        patience, wait = self._patience, fault.wait
+        self._done += wait is None or wait < patience.first
         if self._done >= patience.tries:
             raise _with_end(fault.error, f"gave up after {self._done} tries") from None
-        wait = fault.wait
         if wait is None:
             wait = min(patience.longest, patience.first * 2 ** (self._done - 1)) * (1 - self._chance() / 4)
         elif wait > patience.asked:

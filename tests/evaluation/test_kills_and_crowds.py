@@ -89,9 +89,17 @@ def test_reports_are_equal_at_any_concurrency(tmp_path: Path, whole: bytes, at_o
         assert order != sorted(order, key=lambda pair: (pair[1], pair[0])), "nothing was in flight"
 
 
-def killed_run(home: Path, asked: Path, moments: random.Random, most: int) -> int:
-    """Run until it is done, killing it at random moments up to so many times; how often that succeeded."""
-    kills = 0
+def size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
+
+
+def killed_run(home: Path, asked: Path, moments: random.Random, most: int) -> tuple[int, int]:
+    """Run until it is done, killing it at random moments up to so many times; the kills, and the bytes lost by them.
+
+    Every second kill takes the power away too: up to 200 bytes that no disk had yet are cut from the outcomes.
+    """
+    kills = lost = 0
+    outcomes = home / "evals" / "killed" / OUTCOMES
     while True:
         process = subprocess.Popen(
             [sys.executable, "-c", KILLED, str(home), str(asked)], stdout=subprocess.PIPE, cwd=ROOT
@@ -99,20 +107,27 @@ def killed_run(home: Path, asked: Path, moments: random.Random, most: int) -> in
         assert process.stdout is not None
         assert process.stdout.readline() == b"begun\n"
         if kills < most:
-            time.sleep(moments.random() * 0.25)
+            before = size(outcomes)
+            while size(outcomes) == before and process.poll() is None:
+                time.sleep(0.005)
+            time.sleep(moments.random() * 0.15)
             os.kill(process.pid, signal.SIGKILL)
         process.communicate()
         if process.returncode == 0:
-            return kills
+            return kills, lost
         assert process.returncode == -signal.SIGKILL
         kills += 1
+        if kills % 2 == 0:
+            there = size(outcomes)
+            os.truncate(outcomes, max(there - moments.randrange(1, 200), 0))
+            lost += there - size(outcomes)
 
 
-@pytest.mark.parametrize(("seed", "kills"), [(7, 3), *(pytest.param(s, 10, marks=pytest.mark.slow) for s in range(10))])
+@pytest.mark.parametrize(("seed", "kills"), [(7, 3), *(pytest.param(s, 10, marks=pytest.mark.slow) for s in range(20))])
 def test_sigkill_loses_nothing_and_runs_nothing_twice(tmp_path: Path, whole: bytes, seed: int, kills: int) -> None:
     home, asked = tmp_path / "home", tmp_path / "asked"
-    happened = killed_run(home, asked, random.Random(seed), kills)
-    assert happened == kills
+    happened, lost = killed_run(home, asked, random.Random(seed), kills)
+    assert happened == kills and lost > 0
     folder = RunFolder(home / "evals" / "killed")
     assert report_of(folder) == whole
     lines = (folder.path / OUTCOMES).read_text("utf-8").splitlines()
