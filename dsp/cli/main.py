@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,12 +19,14 @@ BROKEN_PIPE = 141
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and end the process with its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    if not {"--help", "-h", "--version"} & set(arguments[:2]):
-        from dsp.cli.logs import route_logs
-
-        route_logs(debug=_debug(arguments))
-    with prompt_interrupts():
-        code = run(arguments)
+    try:
+        with prompt_interrupts():
+            _route_logs(arguments)
+            code = run(arguments)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # all is done: a late Ctrl-C ends the process without a word
+    except KeyboardInterrupt:  # before the command began, or when it had ended
+        code = INTERRUPTED
+        note("Interrupted.")
     with suppress(OSError, ValueError, AttributeError):
         sys.stderr.flush()
     if code in (INTERRUPTED, BROKEN_PIPE):  # a thread that is still at work must not hold the process
@@ -33,9 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command; the exit code. Errors are on standard error, one line each."""
-    from dsp.cli.app import invoke
-
     try:
+        from dsp.cli.app import invoke
+
         code = invoke(arguments or ["--help"])
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -81,6 +84,13 @@ def _redacted(text: str) -> str:
 def _debug(arguments: Sequence[str]) -> bool:
     flags = arguments[: arguments.index("--")] if "--" in arguments else arguments
     return "--debug" in flags or environment.variables().get("DSP_DEBUG", "0") not in ("", "0")
+
+
+def _route_logs(arguments: Sequence[str]) -> None:
+    if not {"--help", "-h", "--version"} & set(arguments[:2]):
+        from dsp.cli.logs import route_logs
+
+        route_logs(debug=_debug(arguments))
 
 
 def _silence_stdout() -> None:
