@@ -1,0 +1,26 @@
+"""What searches cost over the default index and over large ones."""
+
+from tests.benchmarks.sides import Row, ours
+
+
+def hybrid(rounds: int) -> list[Row]:
+    """One query at a time, over the encoder alone."""
+    found = [ours("hybrid_search") for _ in range(rounds)]
+    return [
+        Row(
+            "hybrid search of one query, default index",
+            "its encoder alone",
+            [one[f"search_{of}_ms"] for one in found],
+            [one[f"encoder_{of}_ms"] for one in found],
+            unit,
+            "≤ 1.3×",
+        )
+        for of, unit in (("cpu", "ms CPU"), ("wall", "ms"))
+    ]
+
+
+def met(rounds: int) -> list[Row]:
+    """Searches of 256 runs at a time over the default index."""
+    found = [ours("met_searches") for _ in range(rounds)]
+    together, alone = [one["met"] for one in found], [one["alone"] for one in found]
+    return [Row("256 searches at a time, default index", "one at a time", together, alone, "searches/s", "≥ 1.5×")]
