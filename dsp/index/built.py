@@ -59,6 +59,11 @@ class Built:
         """For each passage the number of its document, shape (count,)."""
         return self._places[:, 0]
 
+    @cached_property
+    def one_passage_each(self) -> bool:
+        """Whether every passage is a document and a work of its own, so that only scores decide between them."""
+        return all(int(column.max(initial=-1)) + 1 == self.count for column in self._places[:, :2].T)
+
     def seen_in(self, language: str, among: "Mask | None" = None) -> "Mask | None":
         """Which passages a query of this language is answered from, shape (count,); None where that is all.
 

@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     Scores: TypeAlias = NDArray[numpy.float64]
     Floats: TypeAlias = NDArray[numpy.float32]
     Mask: TypeAlias = NDArray[numpy.bool_]
+    Ranking: TypeAlias = list[tuple[int, float]]
 
 # Raised when the same generation would be ranked differently.
-_RANKING = 1
+_RANKING = {"dense": 2, "lexical": 1, "hybrid": 1}
 # Up to so many passages every dense score is computed; beyond, those of so many best passages.
 _ALL = 20_000
 _BEST = 1_000
+# How many more than k are fetched, to see where equal scores end.
+_SPARE = 16
 # Scores that are in memory at a time, 8 bytes each: of a million passages, those of 16 queries.
 _SCORES = 2**24
 
@@ -55,7 +58,8 @@ class IndexRetriever:
     def identity(self) -> Mapping[str, JSON]:
         """What decides the ranking of a query: the contents of the generation, the mode, the weights."""
         contents = self._built.manifest["contents"]
-        same: dict[str, JSON] = {"index": self.name, "contents": contents, "mode": self._mode, "ranking": _RANKING}
+        same: dict[str, JSON] = {"index": self.name, "contents": contents, "mode": self._mode}
+        same["ranking"] = _RANKING[self._mode]
         return same | {"weights": list(self._weights)} if self._mode == "hybrid" else same
 
     @property
@@ -76,15 +80,34 @@ class IndexRetriever:
         among = self._built.facets.matching(where) if where else None
         if among is not None and not among.any():
             return [[] for _ in queries]
+        if self._mode == "dense" and among is None and self._built.one_passage_each:
+            return [self._hits(ranking) for ranking in self._by_vectors(queries, k)]
         group = max(1, _SCORES // self._built.count)
         groups = [queries[start : start + group] for start in range(0, len(queries), group)]
-        return [self._hits(scores, k) for some in groups for scores in self._scores(some, k, among)]
+        return [self._hits(self._ranked(each, k)) for some in groups for each in self._scores(some, k, among)]
 
-    def _hits(self, scores: "Scores", k: int) -> list[Hit]:
+    def _hits(self, ranking: "Ranking") -> list[Hit]:
         return [
-            Hit(passage=self._built.passage(position), score=float(scores[position]), rank=rank)
-            for rank, position in enumerate(spread(scores, self._built.documents, k), start=1)
+            Hit(passage=self._built.passage(position), score=score, rank=rank)
+            for rank, (position, score) in enumerate(ranking, start=1)
         ]
+
+    def _ranked(self, scores: "Scores", k: int) -> "Ranking":
+        return [(position, float(scores[position])) for position in spread(scores, self._built.documents, k)]
+
+    def _by_vectors(self, queries: Sequence[str], k: int) -> "list[Ranking]":
+        """What the FAISS index ranks first: there is nothing to spread, and nothing to add to its scores.
+
+        A query whose k best are not told from those behind them is scored as others are, which keeps them in order.
+        """
+        vectors = self._encoder.encode_queries(queries)
+        scores, positions = self._built.nearest(vectors, k + _SPARE)
+        rows = zip(positions[:, :k].tolist(), scores[:, :k].tolist(), strict=True)
+        rankings = [[pair for pair in zip(*row, strict=True) if pair[0] >= 0] for row in rows]
+        if scores.shape[1] > k:
+            for row in (scores[:, k - 1] == scores[:, -1]).nonzero()[0]:
+                rankings[row] = self._ranked(self._dense(vectors[row : row + 1], k)[0], k)
+        return rankings
 
     def _scores(self, queries: Sequence[str], k: int, among: "Mask | None") -> "list[Scores]":
         """For each query a score for every passage; -inf for one that is not ranked."""

@@ -26,6 +26,7 @@ from dsp.lm.embedded import EmbeddedLM
 from dsp.lm.loopback import post
 from dsp.lm.protocol import LM, Reply, Request
 from dsp.record.journal import Journal
+from dsp.types import JSON
 
 PROGRAMS = {"retrieve_then_read": {"tokens": 60}, "multihop": {"tokens": 60}, "hyde": {"k": 1}, "closed_book": {}}
 
@@ -66,7 +67,7 @@ def run(lm: LM, n: int, at_once: int) -> None:
 def tokens(lm: EmbeddedLM, text: str) -> list[int]:
     """A text in the model's tokens."""
     running = lm._loaded()
-    body = {"content": text, "add_special": True, "parse_special": True}
+    body: dict[str, JSON] = {"content": text, "add_special": True, "parse_special": True}
     _, answer = post(running.server.listening_address, running.api_key, "/tokenize", body)
     found: list[int] = json.loads(answer)["tokens"]
     return found

@@ -97,6 +97,7 @@ SUITES: dict[str, Callable[[int], list[Row]]] = {
     "memory": memory,
     "search": speed_search.hybrid,
     "searches": speed_search.met,
+    "door": speed_search.door,
 }
 
 

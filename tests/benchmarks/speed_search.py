@@ -24,3 +24,13 @@ def met(rounds: int) -> list[Row]:
     found = [ours("met_searches") for _ in range(rounds)]
     together, alone = [one["met"] for one in found], [one["alone"] for one in found]
     return [Row("256 searches at a time, default index", "one at a time", together, alone, "searches/s", "≥ 1.5×")]
+
+
+def door(rounds: int) -> list[Row]:
+    """1,000 vectors through the Retriever door, over the bare index and a list of texts."""
+    found = ours("door", rounds)
+    what, bare = "1,000 vectors through the Retriever door, 50,000 passages", "`index.search` and a list of texts"
+    return [
+        Row(what, bare, found[f"door_{of}_ms"], found[f"bare_{of}_ms"], unit, "≤ 1.15×")
+        for of, unit in (("cpu", "ms CPU"), ("wall", "ms"))
+    ]

@@ -14,9 +14,10 @@ import pytest
 from dsp.errors import UsageError
 from dsp.index import hybrid
 from dsp.index.build import build_index
+from dsp.index.built import Built
 from dsp.index.open import open_index
 from dsp.index.protocol import Retriever
-from dsp.index.recipe import MODES, Recipe
+from dsp.index.recipe import MODES, EncoderChoice, Recipe, Source
 from tests.index.corpora import corpus
 
 QUESTIONS = [
@@ -214,3 +215,27 @@ def _waited(child: int, seconds: float, wait: Callable[[float], None] = time.sle
     os.kill(child, 9)
     os.waitpid(child, 0)
     return None
+
+
+@pytest.mark.parametrize("k", [1, 5, 40])
+def test_where_no_document_has_two_passages_only_their_scores_are_asked_for(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch, k: int
+) -> None:
+    """Thirty texts twice, so that scores are equal, and twenty times the same one, more than are fetched to be sure."""
+    texts = [f"fact {n % 30} is about {'tea' if n % 3 else 'ships'}" for n in range(60)] + ["fact 1 of tea"] * 20
+    (tmp_path / "rows.jsonl").write_text("".join(f'{{"text": "{text}"}}\n' for text in texts))
+    recipe = Recipe(
+        name="rows",
+        folder=tmp_path,
+        sources=(Source(path="rows.jsonl"),),
+        encoder=EncoderChoice(name="static"),
+        mode="dense",
+    )
+    build_index(recipe, home=home)
+    queries = ["fact 1 of tea", "fact 7", "ships", "nothing of the kind"]
+    retriever = open_index("rows", home=home)
+    assert isinstance(retriever, hybrid.IndexRetriever) and retriever._built.one_passage_each
+    few = retriever.search(queries, k)
+    monkeypatch.setattr(Built, "one_passage_each", False)
+    assert few == open_index("rows", home=home).search(queries, k)
+    assert [len(hits) for hits in few] == [k] * 4
