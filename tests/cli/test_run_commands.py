@@ -1,6 +1,11 @@
+from contextlib import suppress
 from pathlib import Path
 
+import pytest
+
+from dsp.cli import doors
 from dsp.record.journal import Journal
+from tests.cli.benches import EVAL
 from tests.cli.shared import QUESTION, Command, Fakes
 
 
@@ -57,3 +62,31 @@ def test_a_failed_run_says_so(dsp: Command, fakes: Fakes, place: Path) -> None:
     assert dsp("ask", "-p", "./bad.py", QUESTION).code == 1
     assert "The run failed: ValueError: no\\x1b[2J luck" in dsp("runs", "show", "last").out
     assert "ValueError" in dsp("runs", "list").out
+
+
+def open_below(folder: Path) -> list[str]:
+    """The files below a folder that this process holds open."""
+    found = []
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            found.append(str(descriptor.readlink()))
+    return [file for file in found if file.startswith(str(folder))]
+
+
+def test_no_command_leaves_a_file_open(dsp: Command, bench: Fakes, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that runs commands, such as these tests, would keep each journal until Python thinks of clearing up."""
+    opened: list[Journal] = []
+
+    def remembered() -> Journal:
+        opened.append(Journal(home / "journal.sqlite3"))
+        return opened[-1]
+
+    monkeypatch.setattr(doors, "open_journal", remembered)
+    commands = ("runs list", "runs show last", "runs export last", "runs verify last", "runs pin last", "replay last")
+    for command in (("ask", QUESTION), EVAL, *(tuple(each.split()) for each in commands), ("runs", "prune")):
+        assert dsp(*command).code == 0, command
+        assert open_below(home) == [], command
+    assert len(opened) == 9
+    opened[0].find("key", 0)
+    assert len(open_below(home)) > 0, "an open journal would not be seen"
+    opened[0].close()
