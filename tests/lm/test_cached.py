@@ -18,7 +18,7 @@ from dsp.remote.endpoint import Endpoint
 from dsp.remote.retries import Patience
 from dsp.template import Template
 from dsp.testing import ScriptedLM
-from dsp.testing.faults import Act, FaultServer, completion, error, ok, then_healthy
+from dsp.testing.faults import FAULTS, Act, FaultServer, completion, error, ok, then_healthy
 from dsp.testing.faults import answer as body_of
 from dsp.trace import Trace, TracedLM
 from dsp.types import JSON, Example
@@ -211,10 +211,13 @@ BAD: dict[str, Act] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", BAD)
+OTHERS = {f"fault: {name}": fault.act for name, fault in FAULTS.items() if fault.error is not None}
+
+
+@pytest.mark.parametrize("name", [*BAD, *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)])
 def test_after_a_fault_the_server_is_asked_again(journal: Journal, name: str) -> None:
-    with FaultServer(then_healthy(BAD[name])) as server:
-        lm = OpenAILM("m", endpoint=Endpoint(server.url, KEY, patience=Patience(tries=1)))
+    with FaultServer(then_healthy({**BAD, **OTHERS}[name])) as server:
+        lm = OpenAILM("m", endpoint=Endpoint(server.url, KEY, patience=Patience(tries=1, deadline=2.0, asked=0.5)))
         with suppress(LMError):
             recorded(journal, lm, ask())
         (second,) = recorded(journal, lm, ask())
