@@ -54,30 +54,46 @@ def noted(asked: str, found: str) -> tuple[str, str]:
     return f"Follow up: {asked}", f"Intermediate answer: {found}"
 
 
+# The intermediate answers are sentences, as a search gives them; the final ones are short all the same.
 SHOTS = (
     shots(
         "Which river is longer, the one that flows through Vienna or the one that flows through Paris?",
         "the Danube",
-        ("Which river flows through Vienna, and how long is it?", "The Danube, 2,850 km."),
-        ("Which river flows through Paris, and how long is it?", "The Seine, 777 km."),
+        (
+            "Which river flows through Vienna, and how long is it?",
+            "The Danube, 2,850 km long, flows through Vienna, Bratislava, Budapest and Belgrade to the Black Sea.",
+        ),
+        ("Which river flows through Paris, and how long is it?", "Paris lies on the Seine, a river of 777 km."),
     ),
     shots(
         "Who was king of the country in which Hans Christian Andersen was born, when he was born?",
         "Christian VII",
-        ("When and where was Hans Christian Andersen born?", "On 2 April 1805, in Odense, Denmark."),
-        ("Who was king of Denmark in April 1805?", "Christian VII."),
+        (
+            "When and where was Hans Christian Andersen born?",
+            "Hans Christian Andersen, a writer of plays and fairy tales, was born in Odense, Denmark, on 2 April 1805.",
+        ),
+        ("Who was king of Denmark in April 1805?", "Christian VII was King of Denmark from 1766 to 1808."),
     ),
     shots(
         "What is the capital of the country whose flag shows a cedar?",
         "Beirut",
-        ("Which country has a flag with a cedar?", "Lebanon."),
-        ("What is the capital of Lebanon?", "Beirut."),
+        (
+            "Which country has a flag with a cedar?",
+            "The flag of Lebanon shows a green cedar between two red stripes; it was adopted on 7 December 1943.",
+        ),
+        ("What is the capital of Lebanon?", "Beirut is the capital and largest city of Lebanon."),
     ),
     shots(
         "Did the discoverer of penicillin and the discoverer of radium win a Nobel Prize in the same field?",
         "no",
-        ("In which field did the discoverer of penicillin win a Nobel Prize?", "Fleming, in Physiology or Medicine."),
-        ("In which fields did the discoverer of radium win a Nobel Prize?", "Marie Curie, in Physics and Chemistry."),
+        (
+            "In which field did the discoverer of penicillin win a Nobel Prize?",
+            "Alexander Fleming shared the Nobel Prize in Physiology or Medicine of 1945 for penicillin.",
+        ),
+        (
+            "In which fields did the discoverer of radium win a Nobel Prize?",
+            "Marie Curie won the Nobel Prizes in Physics in 1903 and in Chemistry in 1911.",
+        ),
     ),
 )
 INVENTED = (  # facts that are not, so that none of them can be an answer
