@@ -18,6 +18,14 @@ ROOT = HERE.parents[1]
 ENVIRONMENTS = ROOT / "build" / "benchmarks"
 PEERS: Mapping[str, tuple[str, ...]] = {
     "dspy": ("dspy==3.4.1", "openai[aiohttp]==3.54.0"),
+    "builders": (
+        "torch==2.13.0",
+        "sentence-transformers==6.2.0",
+        "faiss-cpu==1.15.1",
+        "txtai==9.14.0",
+        "llama-index-core==0.14.25",
+        "llama-index-embeddings-huggingface==0.8.0",
+    ),
 }
 
 

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.benchmarks import speed_ask, speed_search
+from tests.benchmarks import speed_ask, speed_build, speed_search
 from tests.benchmarks.sides import Row, cost, lm_server, ours, peer
 
 IN_FLIGHT = {64: 384, 256: 1024}
@@ -101,16 +101,24 @@ SUITES: dict[str, Callable[[int], list[Row]]] = {
 }
 
 
+BUILDS: dict[str, Callable[[int, int], list[Row]]] = {
+    "build": speed_build.over_encoder,
+    "peers": speed_build.over_peers,
+}
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", choices=SUITES, action="append")
+    parser.add_argument("--only", choices=(*SUITES, *BUILDS), action="append")
+    parser.add_argument("--passages", type=int, default=20_000)
     chosen = parser.parse_args(arguments)
     print(f"load of the machine before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; {chosen.rounds} rounds\n")
     print("| what | ours | baseline | ratio: median (range) | bar |\n|---|---|---|---|---|", flush=True)
     for name in chosen.only or SUITES:
-        for row in SUITES[name](chosen.rounds):
+        rows = BUILDS[name](chosen.rounds, chosen.passages) if name in BUILDS else SUITES[name](chosen.rounds)
+        for row in rows:
             print(row.line(), flush=True)
 
 
