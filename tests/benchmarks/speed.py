@@ -61,6 +61,25 @@ def calls(rounds: int) -> list[Row]:
     ]
 
 
+def shares(rounds: int) -> list[Row]:
+    """What prompts and the journal take of the CPU of a call, 64 in flight, an LM that answers at once."""
+    with lm_server(0.0) as url:
+        found = [
+            (
+                ours("three_calls", url, 64, 384)["cpu_ms"],
+                ours("three_calls", url, 64, 384, "unrecorded")["cpu_ms"],
+                ours("reading_writing", 3000)["cpu_ms"],
+            )
+            for _ in range(rounds)
+        ]
+    whole, unrecorded, prompts = (list(side) for side in zip(*found, strict=True))
+    journal = [a - b for a, b in zip(whole, unrecorded, strict=True)]
+    return [
+        Row("writing a prompt and reading its completion", "the whole call", prompts, whole, "ms CPU", "≤ 0.1×"),
+        Row("the journal: look-up and record", "the whole call", journal, whole, "ms CPU", ""),
+    ]
+
+
 def start(rounds: int) -> list[Row]:
     """What importing and the help cost over an empty interpreter."""
     python = sys.executable
@@ -94,6 +113,7 @@ SUITES: dict[str, Callable[[int], list[Row]]] = {
     "prefixes": speed_ask.prefixes,
     "calls": calls,
     "flight": flight,
+    "shares": shares,
     "memory": memory,
     "search": speed_search.hybrid,
     "searches": speed_search.met,

@@ -1,6 +1,6 @@
 """Three LM calls a question through `evaluate`, as the peers of the same name do: prints one JSON line.
 
-python -m tests.benchmarks.three_calls BASE_URL AT_ONCE QUESTIONS
+python -m tests.benchmarks.three_calls BASE_URL AT_ONCE QUESTIONS [unrecorded]
 """
 
 import json
@@ -44,8 +44,8 @@ def three_calls(question: str) -> Example:
     return generate(QA, x, stage="answer")
 
 
-def measured(base_url: str, at_once: int, n: int) -> dict[str, Any]:
-    """Questions a second and CPU of one evaluation until its last outcome, journal and run folder included.
+def measured(base_url: str, at_once: int, n: int, *, recorded: bool = True) -> dict[str, Any]:
+    """Questions a second and CPU of one evaluation until its last outcome, run folder and, if `recorded`, journal too.
 
     The report behind it (bootstrap intervals, which no peer computes) is timed apart.
     """
@@ -61,7 +61,7 @@ def measured(base_url: str, at_once: int, n: int) -> dict[str, Any]:
         lm=lm,
     )
     with tempfile.TemporaryDirectory() as folder:
-        journal = Journal(Path(folder) / "record" / "journal.sqlite3")
+        journal = Journal(Path(folder) / "record" / "journal.sqlite3") if recorded else None
         before, started = _cpu(), time.perf_counter()
         asked = [started, before]
 
@@ -70,7 +70,8 @@ def measured(base_url: str, at_once: int, n: int) -> dict[str, Any]:
 
         report = evaluate(experiment, RunFolder(Path(folder) / "run"), journal=journal, at_once=at_once, told=told)
         reported = time.perf_counter() - asked[0]
-        journal.close()
+        if journal is not None:
+            journal.close()
     lm.close()
     (program,) = cast(list[Any], report["programs"])
     return {
@@ -88,4 +89,4 @@ def _cpu() -> float:
 
 if __name__ == "__main__":
     measured(sys.argv[1], 4, 8)
-    print(json.dumps(measured(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))))
+    print(json.dumps(measured(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), recorded=not sys.argv[4:])))
