@@ -38,8 +38,8 @@ class EmbeddedLM:
     Prompts are sent as one text; `context` is the limit in tokens of prompt and completion together. The beginning of a
     prompt that was evaluated before is not evaluated again, in this process or, for what stands before the query, in
     any other that shares the folder `prefixes`. Equal requests get equal replies whatever was asked before, on any
-    number of threads. Requests are answered one after the other: on a CPU, decoding several at once costs more than
-    it saves.
+    number of threads. Requests and samples are answered one after the other: of five samples at once the processor time
+    falls by less than a fifth, ten are rounded otherwise, and five prompts at once take half as much again.
     """
 
     path: Path

@@ -16,8 +16,8 @@ from pathlib import Path
 from dsp.lm.loopback import post
 from dsp.record.private import private_folder
 
-MOST_BYTES = 256 * 1024 * 1024
-MOST_SAVED = 4
+MOST_BYTES = 512 * 1024 * 1024
+MOST_SAVED = 16
 
 
 @dataclass
@@ -25,39 +25,41 @@ class Prefixes:
     """The states of one model's prefixes in a folder, and the model's server, asked over its loopback port.
 
     `settings` tells apart states that another runtime or context wrote. A file's name holds the sha256 of its bytes, so
-    a damaged one is never loaded. Whatever fails here only costs time: the prefix is evaluated again. One process saves
-    at most four, since demonstrations that change with every question are not worth the disk.
+    a damaged one is never loaded. Whatever fails here only costs time: the prefix is evaluated again. A process saves
+    the first sixteen; after those, what comes a second time, since demonstrations that change with every question are
+    not worth the disk.
     """
 
     folder: Path
     settings: str
     address: str
     api_key: str
-    _ready: set[str] = field(default_factory=set, init=False)
+    _held: str = field(default="", init=False)
+    _seen: set[str] = field(default_factory=set, init=False)
     _saved: int = field(default=0, init=False)
 
     def prepare(self, prefix: str, evaluate: Callable[[str], object]) -> bool:
-        """Have a prompt's prefix in the model's memory, from the disk or evaluated and then saved.
+        """Have the model's one slot begin with a prompt's prefix, from the disk or evaluated and then saved.
 
-        `evaluate` reads a text with the model; says whether the prefix was read so, now. A prefix that this process
-        has seen is in memory already.
+        `evaluate` reads a text with the model; says whether the prefix was read so, now. The runtime's own memory of
+        prompts is not relied on: it passes over a prefix that is less than a quarter of the prompt that it began.
         """
-        if not prefix or prefix in self._ready:
+        if prefix == self._held:
             return False
-        first, read = not self._ready, False
-        self._ready.add(prefix)
+        self._held, read = prefix, False
+        if not prefix:
+            return False
         with suppress(OSError, http.client.HTTPException):
             if kept := self._kept(prefix):
-                if not first:
-                    evaluate("")  # moves what the slot holds to the runtime's memory: restoring overwrites the slot
                 if self._ask("restore", kept.name):
                     os.utime(kept)
                     return False
                 kept.unlink(missing_ok=True)
-            if self._saved < MOST_SAVED:
+            if self._saved < MOST_SAVED or self._key(prefix) in self._seen:
                 evaluate(prefix)
                 read = True
                 self._save(prefix)
+        self._seen.add(self._key(prefix))
         return read
 
     def _key(self, prefix: str) -> str:
@@ -84,7 +86,7 @@ class Prefixes:
         self._trim()
 
     def _trim(self) -> None:
-        """Delete the states that were used longest ago, beyond 256 MiB."""
+        """Delete the states that were used longest ago, beyond 512 MiB."""
         left = MOST_BYTES
         for path in sorted(self.folder.glob("*.state"), key=lambda p: p.stat().st_mtime_ns, reverse=True):
             left -= path.stat().st_size

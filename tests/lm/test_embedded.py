@@ -145,6 +145,20 @@ def test_a_beginning_is_evaluated_once_within_and_across_processes(weights: Path
 
 
 @pytest.mark.model
+def test_short_beginnings_that_take_turns_are_not_evaluated_again(weights: Path, tmp_path: Path) -> None:
+    long = (replace(PASSAGES[0], text=" ".join([PASSAGES[0].text] * 16)),)
+    stages = [Template(f"{word} with a short phrase.", inputs=QA.inputs, outputs=QA.outputs) for word in ("Say", "Ask")]
+    requests = [
+        Request(template=stages[i % 2], example=Example(question=f"What of {i}?", context=long), max_tokens=2)
+        for i in range(3)
+    ]
+    replies = opened(weights, tmp_path / "prefixes").complete(requests)
+    known = [reply.usage.cached_tokens for reply in replies]
+    assert max(known[:2]) < 10 < known[2] < replies[2].usage.prompt_tokens / 4  # the runtime passes over a small share
+    assert replies[2].completions == one(opened(weights), requests[2]).completions
+
+
+@pytest.mark.model
 def test_a_damaged_state_is_evaluated_again(weights: Path, tmp_path: Path) -> None:
     kept = tmp_path / "prefixes"
     expected = one(opened(weights, kept), asked()).completions

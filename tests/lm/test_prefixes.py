@@ -87,12 +87,20 @@ def test_evaluated_once_then_restored_in_the_next_process(slot: Slot) -> None:
     assert slot.read == [] and slot.asked == ["restore"] and slot.holds == HEAD
 
 
-def test_the_slot_is_emptied_before_a_state_overwrites_it(slot: Slot) -> None:
-    process(slot).prepare("Search.", slot.evaluate)
+def test_beginnings_that_take_turns_are_evaluated_once(slot: Slot) -> None:
+    running, heads = process(slot), [f"Stage {i}." for i in range(module.MOST_SAVED)]
+    for head in heads * 3:
+        running.prepare(head, slot.evaluate)
+        assert slot.holds == head
+        slot.holds += " and what was asked behind it"
+    assert slot.read == heads and slot.asked.count("restore") == 2 * len(heads)
+
+
+def test_what_the_slot_begins_with_is_left_there_until_a_prompt_begins_otherwise(slot: Slot) -> None:
     running = process(slot)
-    running.prepare(HEAD, slot.evaluate)
-    running.prepare("Search.", slot.evaluate)
-    assert slot.read == [HEAD, ""] and slot.asked == ["save", "restore"] and slot.holds == "Search."
+    for head in (HEAD, HEAD, "", HEAD):
+        running.prepare(head, slot.evaluate)
+    assert slot.read == [HEAD] and slot.asked == ["save", "restore"]
 
 
 def test_other_settings_share_nothing(slot: Slot) -> None:
@@ -117,12 +125,15 @@ def test_a_state_that_the_runtime_refuses_is_thrown_away(slot: Slot) -> None:
     assert slot.asked == ["restore", "save"] and not list(slot.folder.glob("*.state"))
 
 
-def test_a_process_saves_only_a_few(slot: Slot) -> None:
+def test_after_a_few_only_what_comes_again_is_saved(slot: Slot) -> None:
     running = process(slot)
-    for i in range(8):
+    for i in range(module.MOST_SAVED + 4):
         running.prepare(f"Demonstration {i}.", slot.evaluate)
-    assert running.prepare("", slot.evaluate) is False
     assert len(list(slot.folder.glob("*.state"))) == module.MOST_SAVED == slot.asked.count("save")
+    late = f"Demonstration {module.MOST_SAVED}."
+    for head in (late, HEAD, late):
+        running.prepare(head, slot.evaluate)
+    assert slot.asked[-2:] == ["save", "restore"] and slot.holds == late
 
 
 def test_the_longest_unused_states_go_first(slot: Slot, monkeypatch: pytest.MonkeyPatch) -> None:
