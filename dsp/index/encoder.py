@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from dsp.environment import quiet_native_threads
 from dsp.errors import UsageError
 from dsp.index import e5, e5_weights
 from dsp.index.recipe import EncoderChoice
@@ -106,6 +107,7 @@ class SentenceModel:
 
     @cached_property
     def _model(self) -> Any:
+        quiet_native_threads()
         with quiet_loading():
             from sentence_transformers import SentenceTransformer
 
