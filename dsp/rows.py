@@ -48,6 +48,19 @@ def read_rows(path: Path, format: str = "", bad: Bad | None = None) -> Iterator[
         raise BadRows(str(path), f"cannot be opened: {error.strerror or error}") from None
 
 
+def count_rows(path: Path, format: str) -> int:
+    """About how many rows a file has, without reading them: its lines, or what a Parquet file says of itself."""
+    try:
+        if format == "parquet":
+            import pyarrow.parquet
+
+            return int(pyarrow.parquet.read_metadata(path).num_rows)
+        with path.open("rb") as file:
+            return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+    except OSError as error:
+        raise BadRows(str(path), f"cannot be opened: {error.strerror or error}") from None
+
+
 def dataset_rows(
     name: str, config: str = "", split: str = "train", revision: str = "", data_files: Sequence[str] = ()
 ) -> Iterator[Row]:

@@ -45,13 +45,11 @@ class Built:
 def build_from(source: str, *, name: str | None, with_papers: bool, again: bool) -> Built:
     """Build the index of a source, and show how far it is."""
     from dsp.index.build import build_index
-    from dsp.index.open import find_index
+    from dsp.index.open import known_recipe
     from dsp.index.size import told
 
     home = environment.home()
-    found, recipe = find_index(source, home)
-    if recipe is None:
-        raise UsageError(f"the index {source!r} was built by another version of dsp; name its documents or its recipe")
+    found, recipe = known_recipe(source, home)
     name = name or found
     unfetched: list[Failure] = []
     if with_papers:

@@ -7,7 +7,7 @@ import typer
 
 from dsp.cli.options import DebugFlag, JsonFlag, complete_index
 
-app = typer.Typer(help="Build, list, check and remove indexes.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Build, preview, list, check and remove indexes.", no_args_is_help=True, rich_markup_mode=None)
 Name: TypeAlias = Annotated[str, typer.Argument(metavar="NAME", help="A built index.", autocompletion=complete_index)]
 
 
@@ -44,6 +44,39 @@ def build(
     require_complete(built)
 
 
+@app.command("preview")
+def preview(
+    source: Annotated[
+        str,
+        typer.Argument(metavar="PATH|RECIPE", help="A folder, a document, a recipe (.toml), or the name of an index."),
+    ],
+    passages: Annotated[
+        int, typer.Option("--passages", metavar="N", min=0, help="How many passages there are, where you know.")
+    ] = 0,
+    json: JsonFlag = False,
+    debug: DebugFlag = False,
+) -> None:
+    """Say what an index will take, before it is built: disk, memory, time and recall with each preset.
+
+    Reads the documents (some of them where they are many) and encodes some 128 passages, to see how long that takes
+    here.
+    """
+    from dsp import environment
+    from dsp.cli.document import kept_clean, print_document
+    from dsp.cli.previewing import show_preview
+    from dsp.index.open import known_recipe
+    from dsp.index.preview import preview_index
+
+    home = environment.home()
+    with kept_clean(json):
+        _, recipe = known_recipe(source, home)
+        found = preview_index(recipe, home=home, given=passages)
+    if json:
+        print_document(found.json())
+    else:
+        show_preview(found)
+
+
 @app.command("list")
 def list_indexes(json: JsonFlag = False, debug: DebugFlag = False) -> None:
     """List the indexes, shipped and your own, and whether they are built."""
@@ -66,6 +99,7 @@ def info(name: Name, json: JsonFlag = False, debug: DebugFlag = False) -> None:
     from dsp import environment
     from dsp.cli.document import print_document
     from dsp.cli.terminal import columns, say
+    from dsp.index.built import has_words
     from dsp.overview import built_index
 
     manifest = built_index(environment.home(), name).manifest
@@ -82,7 +116,7 @@ def info(name: Name, json: JsonFlag = False, debug: DebugFlag = False) -> None:
         ["encoder", f"{encoder['name']}, {encoder['dimension']} dimensions"],
         ["FAISS", f"{manifest['factory']}, {manifest['metric']}"],
         *([["recall", _recall(manifest["search"])]] if manifest.get("search") else []),
-        ["mode", manifest["recipe"]["mode"]],
+        ["mode", manifest["recipe"]["mode"] + ("" if has_words(manifest) else ", no lexical side")],
         ["documents in", manifest["recipe"]["folder"]],
         ["size", f"{sum(file['size'] for file in manifest['files'].values()) / 1e6:,.1f} MB"],
         *(["not read", f"{failure['source']}: {failure['reason']}"] for failure in manifest["failures"]),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from dsp.errors import IndexCorrupt
 from dsp.index.built import (
     Built,
+    has_words,
     passages_at,
     stored_passages,
     text_hash,
@@ -90,6 +91,7 @@ def is_fresh(manifest: Mapping[str, Any], recipe: Recipe, home: Path) -> bool:
     encoder = connect_encoder(recipe.encoder, home=home, metric=recipe.metric)
     return bool(
         manifest["fingerprint"] == recipe.fingerprint
+        and (has_words(manifest) or not recipe.has_words)
         and manifest["encoder"]["fingerprint"] == encoder.fingerprint
         and manifest["glossary"] == _hash(_glossary(recipe))
         and manifest["corpus"] == corpus_state(recipe)
@@ -126,7 +128,8 @@ def _build(recipe: Recipe, name: str, home: Path, draft: Draft, known: Known | N
     index = write_vectors(draft, rows, wanted.hashes, factory, recipe.metric)
     search = None if is_exact(factory) else tuned(index, rows, _asked(draft, rows.count, encoder), factory)
     del index
-    write_lexical(draft, map(lexical_text, stored_passages(draft)), glossary)
+    if recipe.has_words:
+        write_lexical(draft, map(lexical_text, stored_passages(draft)), glossary)
     about = {
         **_about(recipe, report),
         "corpus": state,

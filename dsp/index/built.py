@@ -94,8 +94,7 @@ class Built:
     @cached_property
     def vectors(self) -> vectors.Vectors:
         """The FAISS index; IndexCorrupt where it does not belong to the passages."""
-        source = _Reader(self._generation, _INDEX)
-        index = vectors.read(source.read, self._generation.size(_INDEX))
+        index = vectors.read(self._generation.mapped(_INDEX))
         if (index.count, index.dimension) != (self.count, self.manifest["encoder"]["dimension"]):
             raise self._mixed(f"{index.count} vectors of {index.dimension} numbers")
         index.search_widely(int(self._search["width"]))
@@ -127,6 +126,11 @@ class Built:
         if self.manifest["metric"] == "l2":
             return -((self._sample - query) ** 2).sum(axis=1)  # type: ignore[no-any-return]
         return self._sample @ query
+
+    @property
+    def has_words(self) -> bool:
+        """Whether there is a lexical side."""
+        return has_words(self.manifest)
 
     @cached_property
     def lexical(self) -> lexical.Lexical:
@@ -189,6 +193,11 @@ class Built:
             f"the index {self.name!r} mixes two builds: {found}, but {self.count} passages; "
             f"build it again with: dsp index build {self.name}"
         )
+
+
+def has_words(manifest: Mapping[str, Any]) -> bool:
+    """Whether a generation has a lexical side: a recipe whose mode is `dense` makes none."""
+    return _VOCABULARY in manifest["files"]
 
 
 def text_hash(text: str) -> bytes:
@@ -257,21 +266,6 @@ def write_lexical(draft: Draft, texts: Iterable[str], glossary: Mapping[str, str
         file.write(json.dumps(dict(side.vocabulary), ensure_ascii=False).encode())
     with draft.file(_GLOSSARY) as file:
         file.write(json.dumps(dict(glossary), ensure_ascii=False).encode())
-
-
-class _Reader:
-    """Hands out the bytes of a file one after another."""
-
-    def __init__(self, generation: Generation, file: str) -> None:
-        self._generation = generation
-        self._file = file
-        self._position = 0
-
-    def read(self, length: int) -> bytes:
-        length = min(length, self._generation.size(self._file) - self._position)
-        part = self._generation.read(self._file, self._position, length)
-        self._position += length
-        return part
 
 
 def _lexical_file(name: str) -> str:

@@ -92,7 +92,7 @@ def read_corpus(recipe: Recipe, report: Report) -> Iterator[Passage]:
         report.documents += made > 0
         report.empty += made == 0
     if not report.passages:
-        raise _nothing(recipe, report)
+        raise nothing(recipe, report)
 
 
 def corpus_state(recipe: Recipe) -> str:
@@ -118,17 +118,18 @@ def _documents(recipe: Recipe, report: Report) -> Iterator[Document]:
     titles = {f"{paper.name}.pdf": paper.title for paper in recipe.papers}
     for found in find_files(recipe, report.fail, report.skipped):
         try:
-            for document in _read(found, report):
+            for document in read_found(found, report):
                 title = titles.get(found.path.name, "") if found.source.label else ""
                 yield replace(document, title=title) if title else document
         except Unreadable as error:
             report.fail(found.name, str(error))
     for source in recipe.sources:
         if source.dataset:
-            yield from _dataset(recipe, source, report)
+            yield from read_dataset(recipe, source, report)
 
 
-def _read(found: Found, report: Report) -> Iterator[Document]:
+def read_found(found: Found, report: Report) -> Iterator[Document]:
+    """The documents of one file; bad rows go to the report. Raises Unreadable where the whole file is."""
     reader = _READERS.get(found.format)
     if reader:
         yield reader(found.path, found.name)
@@ -137,7 +138,8 @@ def _read(found: Found, report: Report) -> Iterator[Document]:
         yield from read_records(found.path, found.name, found.format, found.source.columns, fail)
 
 
-def _dataset(recipe: Recipe, source: Source, report: Report) -> Iterator[Document]:
+def read_dataset(recipe: Recipe, source: Source, report: Report) -> Iterator[Document]:
+    """The rows of a data set as documents; a data set that cannot be loaded goes to the report."""
     local = recipe.folder / source.dataset
     name = str(local) if local.is_dir() else source.dataset
     files = [str(recipe.folder / file) if (recipe.folder / file).exists() else file for file in source.data_files]
@@ -152,7 +154,8 @@ def _failing(report: Report, source: str) -> Callable[[int, str], None]:
     return lambda line, reason: report.fail(source, reason, line)
 
 
-def _nothing(recipe: Recipe, report: Report) -> UsageError:
+def nothing(recipe: Recipe, report: Report) -> UsageError:
+    """The error of a recipe without any text, which says what was found instead."""
     where = ", ".join(source.path if source.path != "." else str(recipe.folder) for source in recipe.sources)
     if report.failed:
         return UsageError(f"no document of {where} could be read: {report.listed(5)}")

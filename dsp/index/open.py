@@ -45,11 +45,14 @@ def open_index(
         raise UsageError(f"the index {name!r} was built by another version of dsp; build it again from its documents")
     if generation is None and recipe.is_large:
         raise UsageError(f"the index {name!r} is not built: {told(recipe)}. Build it with: dsp index build {name}")
+    mode = mode or recipe.mode
     if generation is None or not _usable(generation.manifest, recipe, home):
+        _require_words(name, mode, recipe.has_words)
         generation = _rebuilt(recipe, name, home, progress, generation)
+    built = Built(generation)
+    _require_words(name, mode, built.has_words)
     encoder = connect_encoder(recipe.encoder, home=home, metric=recipe.metric)
-    weights = (recipe.dense_weight, recipe.lexical_weight)
-    return IndexRetriever(Built(generation), encoder, mode=mode or recipe.mode, weights=weights)
+    return IndexRetriever(built, encoder, mode=mode, weights=(recipe.dense_weight, recipe.lexical_weight))
 
 
 def find_index(name_or_path: str | Path, home: Path) -> tuple[str, Recipe | None]:
@@ -72,6 +75,25 @@ def find_index(name_or_path: str | Path, home: Path) -> tuple[str, Recipe | None
         raise UnknownName("index", text, known, f"To index your own documents: dsp index build PATH --name {text}")
     generation = open_generation(index_folder(home, text))
     return text, recipe_from(generation.manifest["recipe"]) if generation else None
+
+
+def known_recipe(name_or_path: str | Path, home: Path) -> tuple[str, Recipe]:
+    """The same, for those who build: UsageError where another version of dsp built it and its recipe is not known."""
+    name, recipe = find_index(name_or_path, home)
+    if recipe is None:
+        raise UsageError(
+            f"the index {str(name_or_path)!r} was built by another version of dsp; name its documents or its recipe"
+        )
+    return name, recipe
+
+
+def _require_words(name: str, mode: str, there: bool) -> None:
+    """UsageError where a search needs the lexical side and it is not there."""
+    if mode != "dense" and not there:
+        raise UsageError(
+            f'the index {name!r} has no lexical side, for its recipe says mode = "dense"; search it with '
+            "--mode dense, or write another mode under [search] in the recipe and build it again"
+        )
 
 
 def _own_name(recipe: Recipe, place: str) -> str:

@@ -30,6 +30,20 @@ def factory_of(recipe: Recipe, count: int, dimension: int) -> str:
     return next((f for f in fitting if count * vector_bytes(f, dimension) <= room), _factory("pq", count, dimension))
 
 
+def reason(recipe: Recipe, count: int, dimension: int) -> str:
+    """Why `factory_of` chooses as it does, in one clause."""
+    if recipe.factory != "Flat":
+        return f"the recipe names its factory, {recipe.factory}"
+    if recipe.preset != "auto":
+        return f"the recipe says preset = {recipe.preset}"
+    if count <= _FEW:
+        return f"auto compares all vectors up to {_FEW:,} passages"
+    size = count * vector_bytes(factory_of(recipe, count, dimension), dimension) / 1e6
+    if size > recipe.memory:
+        return f"auto finds no kind whose vectors fit into faiss.memory, {recipe.memory:,} MB; this is the smallest"
+    return f"auto takes the first of hnsw, sq8 and pq whose vectors fit into faiss.memory, {recipe.memory:,} MB"
+
+
 def _factory(preset: str, count: int, dimension: int) -> str:
     if preset == "flat":
         return "Flat"

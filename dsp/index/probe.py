@@ -24,7 +24,8 @@ def probe(built: Built) -> None:
         own = built.some_vectors(_QUERIES)
         vectors.nearest(own, 10)
     built.seen_in("en")
-    built.lexical.scores(" ".join(ids[:_QUERIES]))
+    if built.has_words:
+        built.lexical.scores(" ".join(ids[:_QUERIES]))
 
 
 def _limit(size: int) -> None:

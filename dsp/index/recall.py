@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 K = 10
 QUERIES = 128
-# Some more than the 0.95 that is promised, for the sample is small.
-_ENOUGH = 0.96
+ENOUGH = 0.96
+"""What a search is widened for: some more than the 0.95 that is promised, since the sample is small."""
 _DEEP = 200
 _BLOCK = 8192
 _ROUNDING = 1e-5
@@ -32,7 +32,7 @@ def tuned(index: Vectors, rows: Rows, queries: "Floats", factory: str) -> dict[s
     for width in index.widths or (0,):
         index.search_widely(width)
         recall = _recall(index, rows, queries, least, refine)
-        if recall >= _ENOUGH:
+        if recall >= ENOUGH:
             break
     return {"width": width, "recall": round(recall, 4), "k": K, "queries": len(queries), "refine": refine}
 

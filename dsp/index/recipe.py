@@ -123,6 +123,11 @@ class Recipe:
     expected_bytes: int = 0
 
     @property
+    def has_words(self) -> bool:
+        """Whether its index has a lexical side; one that is searched by vectors alone needs none."""
+        return self.mode != "dense"
+
+    @property
     def is_large(self) -> bool:
         """Whether it states so many passages that nobody should be surprised by a build."""
         return self.expected >= LARGE

@@ -44,8 +44,10 @@ class Nearest(NamedTuple):
 class Vectors:
     """A FAISS index that is only ever searched: safe from many threads and after a fork."""
 
-    def __init__(self, index: Any) -> None:
+    def __init__(self, index: Any, content: object = None) -> None:
+        """Of a FAISS index, and of the bytes that it is read from and needs as long as it is used."""
         self._index = index
+        self._content = content
         self.count: int = index.ntotal
         self.dimension: int = index.d
         self.far_is_large = index.metric_type == _faiss().METRIC_L2
@@ -125,21 +127,25 @@ def grow(pieces: "Sequence[Floats]", sample: Callable[[int], "Floats"], factory:
     return Vectors(index)
 
 
-def read(source: Callable[[int], bytes], size: int) -> Vectors:
-    """The index whose `size` verified bytes `source(n)` hands out; IndexCorrupt where FAISS refuses them.
+def read(content: memoryview) -> Vectors:
+    """The index in these verified bytes; IndexCorrupt where FAISS refuses them.
 
+    It is searched where the bytes lie: those of a mapped file take no memory that the system could not have back.
     How widely it searches is set anew, not read: a file could ask for more than there is memory.
     """
+    import numpy as np
+
     faiss = _faiss()
-    faiss.set_deserialization_vector_byte_limit(max(4 * size, _SMALLEST_LIMIT))
+    faiss.set_deserialization_vector_byte_limit(max(4 * len(content), _SMALLEST_LIMIT))
     faiss.set_deserialization_loop_limit(_LOOPS)
+    there = np.frombuffer(content, np.uint8)
     try:
-        index = faiss.read_index(faiss.PyCallbackIOReader(source))
+        index = faiss.read_index(faiss.ZeroCopyIOReader(faiss.swig_ptr(there), len(there)))
     except (RuntimeError, MemoryError) as error:
         raise IndexCorrupt(f"FAISS does not read the index: {_reason(error)}; build it again") from error
     _require_sound_graph(index)
     _search_widely(index)
-    return Vectors(index)
+    return Vectors(index, there)
 
 
 def compared(rows: "Floats", queries: "Floats", k: int, among: "Mask", *, far_is_large: bool) -> Nearest:

@@ -1,26 +1,28 @@
-"""An index of very many passages, built and searched: `python -m tests.benchmarks.million [PASSAGES [MB [PRESET]]]`.
+"""An index of very many passages, built and searched: `python -m tests.benchmarks.million --passages 1000000`.
 
-The text is made, always the same; the encoder is `static`, the preset `auto` with so many megabytes of memory (512).
-Prints one JSON line for each of three processes: the making of the text, the build, and the search of the built index.
-Anonymous memory (heap, which cannot be given back) and mapped files are told apart; both are peaks, sampled.
-The lexical side is built too, since every index has one; what it takes is on a line of its own.
+The text is made, always the same; the encoder is `static`, the search dense. Prints one JSON line for each of three
+processes: the making of the text, the build, and the search of the built index. Anonymous memory (heap, which cannot be
+given back) and mapped files (which the system may forget) are told apart; both are peaks, sampled.
+`--mode hybrid` builds the lexical side too.
 """
 
+import argparse
 import json
 import random
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
 from dsp.index.build import build_index
 from dsp.index.generation import open_generation
 from dsp.index.open import open_index
-from dsp.index.recipe import EncoderChoice, Recipe, Source
+from dsp.index.recipe import MODES, PRESETS, EncoderChoice, Recipe, Source
 from dsp.index.storage import index_folder
 
 NAME = "million"
@@ -70,53 +72,69 @@ def peaks() -> Iterator[dict[str, float]]:
         watcher.join()
 
 
-def recipe(folder: Path, memory: int, preset: str) -> Recipe:
-    """Dense search by the static encoder over the text that was made."""
-    source = Source(path="text.jsonl")
-    encoder = EncoderChoice(name="static")
-    return Recipe(
-        name=NAME, folder=folder, sources=(source,), encoder=encoder, mode="dense", preset=preset, memory=memory
-    )
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is built where; `source` is a folder of real text, for those who read one."""
+
+    folder: Path
+    count: int
+    memory: int = 512
+    preset: str = "auto"
+    encoder: str = "static"
+    mode: str = "dense"
+    source: Path = Path()
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe over the text that was made."""
+        return Recipe(
+            name=NAME,
+            folder=self.folder,
+            sources=(Source(path="text.jsonl"),),
+            encoder=EncoderChoice(name=self.encoder),
+            mode=self.mode,
+            preset=self.preset,
+            memory=self.memory,
+        )
 
 
-def make(folder: Path, count: int, memory: int, preset: str) -> None:
+def make(plan: Plan) -> None:
     """Make the text."""
     with peaks() as found:
-        write_text(folder / "text.jsonl", count)
+        write_text(plan.folder / "text.jsonl", plan.count)
     report("text", **found)
 
 
-def build(folder: Path, count: int, memory: int, preset: str) -> None:
-    """Build the index; when each stage began tells how long it took."""
-    stages: dict[str, float] = {}
+def build(plan: Plan) -> None:
+    """Build the index; when each stage began, in seconds of the clock and of the processor."""
+    stages: dict[str, tuple[float, float]] = {}
     started = time.perf_counter()
 
     def progress(what: str, done: int, total: int) -> None:
-        stages.setdefault(what, round(time.perf_counter() - started, 1))
+        stages.setdefault(what, (round(time.perf_counter() - started, 1), round(time.process_time(), 1)))
 
     with peaks() as found:
-        build_index(recipe(folder, memory, preset), home=folder / "home", progress=progress)
-    generation = open_generation(index_folder(folder / "home", NAME))
+        build_index(plan.recipe, home=plan.folder / "home", progress=progress)
+    generation = open_generation(index_folder(plan.folder / "home", NAME))
     assert generation is not None
-    sizes = {name: row["size"] / 1e6 for name, row in generation.manifest["files"].items()}
-    lexical = sum(size for name, size in sizes.items() if name.startswith("lexical"))
+    sizes = {name: round(row["size"] / 1e6, 1) for name, row in generation.manifest["files"].items()}
     about = {"factory": generation.manifest["factory"], "search": generation.manifest["search"]}
-    report("build", **found, stages=stages, disk_mb=sum(sizes.values()), lexical_mb=lexical, **about)
+    report("build", **found, stages=stages, disk_mb=sum(sizes.values()), files_mb=sizes, **about)
 
 
-def search(folder: Path, count: int, memory: int, preset: str) -> None:
+def search(plan: Plan) -> None:
     """Open the index and ask one query after the other."""
-    with (folder / "text.jsonl").open(encoding="utf-8") as file:
+    with (plan.folder / "text.jsonl").open(encoding="utf-8") as file:
         texts = [json.loads(line)["text"] for line, _ in zip(file, range(2 * _QUERIES), strict=False)]
     queries = [" ".join(text.split()[:10]) for text in texts[1::2]]
     with peaks() as found:
-        retriever = open_index(NAME, home=folder / "home")
+        retriever = open_index(NAME, home=plan.folder / "home")
         retriever.search(queries[:1], 10)
         opened = time.perf_counter()
         for query in queries:
             retriever.search([query], 10)
-        per_second = len(queries) / (time.perf_counter() - opened)
-    report("search", **found, queries_per_second=per_second)
+        asked = time.perf_counter() - opened
+    report("search", **found, queries_per_second=len(queries) / asked)
 
 
 def report(what: str, **found: object) -> None:
@@ -126,17 +144,28 @@ def report(what: str, **found: object) -> None:
     sys.stdout.flush()
 
 
-def main(count: int, memory: int, preset: str) -> None:
+def apart(plan: Plan, *parts: Callable[[Plan], None]) -> None:
     """Each part in a process of its own, so that its memory is its own."""
+    for part in parts:
+        process = get_context("spawn").Process(target=part, args=(plan,))
+        process.start()
+        process.join()
+        if process.exitcode:
+            raise SystemExit(f"{part.__name__} ended with {process.exitcode}")
+
+
+def main() -> None:
+    """Make, build, search."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--passages", type=int, default=1_000_000)
+    parser.add_argument("--memory", type=int, default=512, help="megabytes of vectors that auto chooses by")
+    parser.add_argument("--preset", default="auto", choices=PRESETS)
+    parser.add_argument("--mode", default="dense", choices=MODES)
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="dsp-million-") as place:
-        for part in (make, build, search):
-            process = get_context("spawn").Process(target=part, args=(Path(place), count, memory, preset))
-            process.start()
-            process.join()
-            if process.exitcode:
-                raise SystemExit(f"{part.__name__} ended with {process.exitcode}")
+        plan = Plan(folder=Path(place), count=given.passages, memory=given.memory, preset=given.preset, mode=given.mode)
+        apart(plan, make, build, search)
 
 
 if __name__ == "__main__":
-    given = (*sys.argv[1:4], *("1000000", "512", "auto")[len(sys.argv) - 1 :])
-    main(int(given[0]), int(given[1]), given[2])
+    main()

@@ -3,7 +3,6 @@
 import random
 import shutil
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,9 +39,9 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     seen: list[int] = []
     real = vectors.read
 
-    def read(source: Callable[[int], bytes], size: int) -> vectors.Vectors:
-        seen.append(size)
-        return real(source, size)
+    def read(content: memoryview) -> vectors.Vectors:
+        seen.append(len(content))
+        return real(content)
 
     monkeypatch.setattr(vectors, "read", read)
     return seen

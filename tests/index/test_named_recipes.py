@@ -13,7 +13,7 @@ from dsp.index.corpus import Report, read_corpus
 from dsp.index.open import open_index
 from dsp.index.presets import vector_bytes
 from dsp.index.recipe import Recipe, load_recipe
-from dsp.index.size import size_of, told
+from dsp.index.size import stated_size, told
 from tests.evaluation import hub
 
 ABSTRACTS: hub.Rows = [
@@ -74,10 +74,10 @@ def test_passages_of_100_words_load_from_files_with_vectors_beside_them(tmp_path
 @pytest.mark.parametrize("name", [name for name in names("indexes") if name != "digest"])
 def test_a_large_recipe_states_its_licence_and_size(name: str) -> None:
     recipe = load_recipe(shelf("indexes") / name)
-    size = size_of(recipe)
+    size = stated_size(recipe)
     assert recipe.licence
     assert size is not None
-    assert size.build > size.search > 0
+    assert size.build > size.search > 0 and size.mapped > 0
     assert size.disk > recipe.expected_bytes
     assert f"{recipe.expected:,} passages" in told(recipe)
 
@@ -88,7 +88,7 @@ def test_what_is_told_is_what_a_build_takes(digest_home: Path) -> None:
     built = folder / (folder / "CURRENT").read_text(encoding="utf-8").split()[0]
     sizes = {path.name: path.stat().st_size for path in built.iterdir()}
     recipe = replace(load_recipe(shelf("indexes") / "digest"), expected=219, expected_bytes=190_000)
-    size = size_of(recipe)
+    size = stated_size(recipe)
     assert size is not None
     assert size.disk == pytest.approx(sum(sizes.values()), rel=0.35)
     assert told(replace(recipe, expected=0)) == ""

@@ -27,7 +27,7 @@ def written(index: Vectors) -> bytes:
 
 
 def loaded(content: bytes) -> Vectors:
-    return read(io.BytesIO(content).read, len(content))
+    return read(memoryview(content))
 
 
 def test_the_nearest_are_those_of_brute_force() -> None:
