@@ -20,7 +20,7 @@ from dsp.index.generation import open_generation
 from dsp.index.hybrid import IndexRetriever
 from dsp.index.static import StaticEncoder
 from dsp.index.storage import index_folder
-from tests.benchmarks.million import NAME, recipe, write_text
+from tests.benchmarks.million import NAME, Plan, write_text
 
 if TYPE_CHECKING:
     import numpy
@@ -53,7 +53,7 @@ def sides(folder: Path, passages: int) -> tuple[Callable[[], list[list[str]]], C
     import faiss
 
     write_text(folder / "text.jsonl", passages)
-    build_index(recipe(folder, 512, "flat"), home=folder / "home")
+    build_index(Plan(folder=folder, count=passages, preset="flat").recipe, home=folder / "home")
     texts = [json.loads(line)["text"] for line in (folder / "text.jsonl").read_text(encoding="utf-8").splitlines()]
     step = max(1, passages // QUERIES)
     queries = [" ".join(text.split()[:10]) for text in texts[::step]][:QUERIES]

@@ -35,8 +35,16 @@ def recipe(text: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
     return Recipe(name="rows", folder=text, sources=(Source(path="text.jsonl"),), encoder=encoder)
 
 
-@pytest.mark.parametrize("mode", ["dense", "hybrid"])
-@pytest.mark.parametrize("preset", ["flat", "hnsw", "sq8", "pq"])
+@pytest.mark.parametrize(
+    ("preset", "mode"),
+    [
+        ("flat", "dense"),
+        ("flat", "hybrid"),
+        ("hnsw", "dense"),
+        ("sq8", "hybrid"),
+        pytest.param("pq", "dense", marks=pytest.mark.slow),
+    ],
+)
 def test_disk_and_mapped_memory_are_those_of_the_build_within_a_tenth(
     recipe: Recipe, home: Path, preset: str, mode: str
 ) -> None:
