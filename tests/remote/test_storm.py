@@ -67,5 +67,5 @@ def test_a_storm_slows_everybody_and_loses_nobody(
     assert len(behave.refused) > WORKERS > patience.tries, "there was no storm"
     assert len(behave.refused) <= WORKERS * (rounds + 1), "more was asked than once by each when the wait was over"
     assert len(behave.answered) == questions
-    assert behave.answered[questions // 2] - (behave.refused[0] + seconds) < 3, "the storm was outlasted"
+    assert behave.answered[0] - (behave.refused[0] + seconds) < 3, "the storm was outlasted"
     print(f"{len(behave.refused)} refusals in {seconds:g} s, all {questions} answered")
