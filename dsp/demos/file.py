@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,9 @@ def save(found: DemoSet, path: Path, *, over: bool = False) -> None:
         draft.replace(path)
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error.strerror or error}; name another place") from error
+    finally:  # where an error or Ctrl-C came between
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
 
 
 def load(path: Path) -> DemoSet:

@@ -1,6 +1,8 @@
 """Demonstrations as a file: read back as they were written, whole or not at all, for every program of the shelf."""
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +100,21 @@ def test_an_existing_file_stays_and_a_failed_write_leaves_none(tmp_path: Path) -
     assert path.read_text() == "mine"
     with pytest.raises(StorageError, match="cannot be written"):
         save(DemoSet(origin=ORIGIN), tmp_path / "nowhere" / "demos.json")
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, OSError(errno.ENOSPC, "No space left on device")])
+def test_nothing_half_written_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: BaseException) -> None:
+    """Ctrl-C at thirty moments of `dsp demos annotate` found a draft of the file beside it."""
+    drafts: list[Path] = []
+
+    def ended(file: int) -> None:
+        drafts.extend(tmp_path.iterdir())
+        raise end
+
+    monkeypatch.setattr(os, "fsync", ended)
+    with pytest.raises((KeyboardInterrupt, StorageError)):
+        save(DemoSet(origin=ORIGIN), tmp_path / "demos.json")
+    assert len(drafts) == 1 and list(tmp_path.iterdir()) == []
 
 
 def annotated(name: str | LoadedProgram) -> DemoSet:

@@ -1,5 +1,6 @@
 """An evaluation killed at any of its writes: the header, an outcome, what was spent, the report, the seconds."""
 
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -56,9 +57,11 @@ def test_an_evaluation_killed_at_any_write_goes_on_to_the_same_report(
         evaluate(experiment(), whole, at_once=1)
     last = steps[-1]
     assert last > 50
-    for step in sorted({*range(1, last + 1, stride), *range(last - 9, last + 1)}):
+    for step in sorted({*range(1, 7), *range(1, last + 1, stride), *range(last - 9, last + 1)}):
         folder = new_run(f"at-{step}", tmp_path)
         assert killed_at(step, folder) == -signal.SIGKILL
+        for file in folder.path.glob("*.json"):
+            assert json.loads(file.read_bytes()), f"{file.name} is torn at {step}"
         evaluate(experiment(), folder, at_once=1)
         assert (folder.path / REPORT).read_bytes() == (whole.path / REPORT).read_bytes(), step
         assert (folder.path / OUTCOMES).read_bytes().count(b"\n") == 24
