@@ -80,7 +80,7 @@ def test_a_long_process_holds_no_more_than_a_short_one(
     with FaultServer(control) as server:
         done = subprocess.run(
             [sys.executable, "-c", HELD + code, server.url, str(first), str(then)],
-            env={**os.environ, "OPENAI_API_KEY": "k"}, cwd=ROOT, capture_output=True, text=True,
+            env={**os.environ, "OPENAI_API_KEY": "k", "OMP_NUM_THREADS": "1"}, cwd=ROOT, capture_output=True, text=True,
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert len(server.seen) >= first + then, "the questions never reached the server"
