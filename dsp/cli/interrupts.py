@@ -18,18 +18,21 @@ def prompt_interrupts() -> Iterator[None]:
     """Within the block, an interrupt that does not end it in time ends the process. For the main thread only.
 
     The interpreter raises KeyboardInterrupt between two of its own steps; native code may compute for many seconds.
-    A thread reads the signal from a pipe, waits for the block to clean up, and then goes without it.
+    A thread reads the signal from a pipe, waits for the block to clean up, and then goes without it. So it does where
+    Python lost the interrupt, in a `__del__` or a callback of its own, of which nothing is printed.
     """
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     over = threading.Event()
-    before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    before, tells = signal.set_wakeup_fd(writer, warn_on_full_buffer=False), sys.unraisablehook
+    sys.unraisablehook = lambda lost: None if lost.exc_type is KeyboardInterrupt else tells(lost)
     threading.Thread(target=_watch, args=(reader, over), daemon=True, name="dsp-interrupts").start()
     try:
         yield
     finally:
         over.set()
         signal.set_wakeup_fd(before)
+        sys.unraisablehook = tells
         os.close(writer)
 
 

@@ -84,10 +84,14 @@ main(["ask", "Why?"])
 PYTHON_WAIT = "time.sleep(60)"
 # A call of native code that holds the main thread and lets other threads run.
 NATIVE_WAIT = "import ctypes; end = time.time() + 60\n    while time.time() < end: ctypes.CDLL(None).sleep(60)"
+# An interrupt in a destructor is lost: Python prints it and goes on.
+LOST_WAIT = "type('Slow', (), {'__del__': lambda self: time.sleep(60)})(); time.sleep(60)"
 THREAD_WAIT = "threading.Thread(target=time.sleep, args=(60,)).start(); time.sleep(60)"
 
 
-@pytest.mark.parametrize("wait", [PYTHON_WAIT, NATIVE_WAIT, THREAD_WAIT], ids=["python", "native", "thread"])
+@pytest.mark.parametrize(
+    "wait", [PYTHON_WAIT, NATIVE_WAIT, THREAD_WAIT, LOST_WAIT], ids=["python", "native", "thread", "lost"]
+)
 def test_an_interrupt_ends_it_soon(wait: str) -> None:
     child = subprocess.Popen(
         [sys.executable, "-c", SLOW.replace("{wait}", wait)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
