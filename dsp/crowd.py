@@ -61,10 +61,11 @@ def within(seconds: float | None, work: Callable[[], R]) -> R:
 
 def is_end(error: BaseException) -> bool:
     """Whether an error ends the work as a whole: an interrupt in the main thread, or a run that is being ended."""
+    if isinstance(error, KeyboardInterrupt):  # before the import below, which it may have cut in half
+        return threading.current_thread() is threading.main_thread()
     import asyncio
 
-    interrupted = isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread()
-    return interrupted or isinstance(error, asyncio.CancelledError)
+    return isinstance(error, asyncio.CancelledError)
 
 
 class _Crowd:

@@ -1,12 +1,13 @@
 """Results in order, errors in their place, settings of the caller, no work after closing."""
 
+import sys
 import threading
 import time
 from contextvars import ContextVar
 
 import pytest
 
-from dsp.crowd import each
+from dsp.crowd import each, is_end
 
 VALUE: ContextVar[str] = ContextVar("value", default="none")
 
@@ -58,3 +59,8 @@ def test_closing_starts_no_further_piece() -> None:
     results.close()  # type: ignore[attr-defined]
     time.sleep(0.1)
     assert len(started) < 10
+
+
+def test_an_interrupt_in_the_midst_of_an_import_is_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "asyncio", None)  # it cannot be imported, as where an interrupt cut it in half
+    assert is_end(KeyboardInterrupt())

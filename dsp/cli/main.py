@@ -49,12 +49,19 @@ def run(arguments: Sequence[str]) -> int:
     except SystemExit as leaving:  # typer leaves so where a pipe is broken
         code = BROKEN_PIPE if isinstance(leaving.__context__, BrokenPipeError) else 1
     except Exception as error:
-        code = _failed(error, debug=_debug(arguments))
+        code = INTERRUPTED if _while_leaving(error) else _failed(error, debug=_debug(arguments))
     if code == INTERRUPTED:
         note("Interrupted.")
     elif code == BROKEN_PIPE:
         _silence_stdout()
     return code
+
+
+def _while_leaving(error: BaseException | None) -> bool:
+    """Whether an error was met while Ctrl-C was being obeyed: then it is none, an import may be cut in half."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _failed(error: Exception, *, debug: bool) -> int:

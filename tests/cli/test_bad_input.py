@@ -169,6 +169,20 @@ def test_an_unexpected_error_is_one_line(dsp: Command, fakes: Fakes) -> None:
     assert "\x1b" not in traced.err
 
 
+def test_an_error_met_while_ctrl_c_is_obeyed_is_none(dsp: Command, fakes: Fakes) -> None:
+    """Ctrl-C may cut an import in half, and what clears up then imports it again."""
+
+    def burst(request: object) -> str:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise NameError("name 'coroutines' is not defined")
+
+    fakes.lm = ScriptedLM(burst)
+    done = dsp("ask", QUESTION)
+    assert done.code == 130 and done.err.endswith("Interrupted.\n") and "coroutines" not in done.err
+
+
 def test_debug_by_variable(dsp: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DSP_DEBUG", "1")
     assert "Traceback" in dsp("show", "digset").err
