@@ -66,15 +66,15 @@ def _exact(
     """Fields whose labels stand, letter by letter, at the start of a line."""
     found: dict[str, list[str]] = {cue: []} if cue else {}
     remarks: list[str] = []
-    current = cue
+    current, ends, known = cue, ("---", *foreign), tuple(labels.values())
     for line in text.split("\n"):
-        if line.startswith("---") or any(line.startswith(label) for label in foreign):
+        if line.startswith(ends):
             break
-        name = next((n for n, label in labels.items() if line.startswith(label)), None)
-        if name is None:
+        if not line.startswith(known):
             if current is not None:
                 found[current].append(line)
             continue
+        name = next(n for n, label in labels.items() if line.startswith(label))
         if name in found:
             remarks.append(f"{labels[name]} stands twice; the first one counts")
             break

@@ -8,7 +8,7 @@ import pytest
 from dsp.index import survey, timing
 from tests.cli.shared import Command
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "index_preview.txt"
+GOLDEN = Path(__file__).parents[1] / "golden" / "cli" / "index_preview.txt"
 RECIPE = 'sources = ["notes"]\nencoder.name = "static"\n'
 
 
