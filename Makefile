@@ -6,7 +6,8 @@ READY := .venv/.ready
 MODEL := .venv/.model
 INDEX := .venv/.index
 PYTEST := $(BIN)/python -m pytest
-IN_PARALLEL := -n auto --maxprocesses 4
+# One more worker than cores: many tests wait for a process or a clock.
+IN_PARALLEL := -n $(shell echo $$(($$(nproc 2>/dev/null || echo 1) + 1))) --maxprocesses 4
 
 .PHONY: help ask setup check test test-slow test-shared bench docs wheel clean
 

@@ -146,7 +146,7 @@ def test_a_beginning_is_evaluated_once_within_and_across_processes(weights: Path
 
 @pytest.mark.model
 def test_short_beginnings_that_take_turns_are_not_evaluated_again(weights: Path, tmp_path: Path) -> None:
-    long = (replace(PASSAGES[0], text=" ".join([PASSAGES[0].text] * 16)),)
+    long = (replace(PASSAGES[0], text=" ".join([PASSAGES[0].text] * 8)),)
     stages = [Template(f"{word} with a short phrase.", inputs=QA.inputs, outputs=QA.outputs) for word in ("Say", "Ask")]
     requests = [
         Request(template=stages[i % 2], example=Example(question=f"What of {i}?", context=long), max_tokens=2)
