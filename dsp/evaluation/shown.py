@@ -27,7 +27,7 @@ def score_rows(report: Report) -> Rows:
 def remarks(report: Report) -> list[str]:
     """What must be known beside the scores: questions that were not asked, scores that are withheld."""
     asked = [
-        f"{p['program']}: {p['not_asked']} of {report['questions']} questions not asked, since the budget was spent"
+        f"{p['program']}: {p['not_asked']} of {report['questions']} questions not asked yet"
         for p in report["programs"]
         if p["not_asked"]
     ]
