@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from dsp.index.build import build_index
 from dsp.index.recipe import EncoderChoice, Recipe, Source
 
 FACTS = {
@@ -19,3 +20,11 @@ def corpus(folder: Path, facts: dict[str, str] | None = None) -> Recipe:
     for name, text in (FACTS if facts is None else facts).items():
         (folder / name).write_text(text, encoding="utf-8")
     return Recipe(name="facts", folder=folder, sources=(Source(path="."),), encoder=EncoderChoice(name="embedded"))
+
+
+def built_then_changed(folder: Path, home: Path) -> Recipe:
+    """The same, built, and then one document changed: the next build has something to do."""
+    recipe = corpus(folder)
+    build_index(recipe, home=home)
+    (folder / "cat.md").write_text("# Cats\n\nThe cat moved to a lighthouse.")
+    return recipe

@@ -20,7 +20,7 @@ from dsp.index.build import build_index
 from dsp.index.generation import open_generation
 from dsp.index.open import open_index
 from dsp.index.recipe import Recipe
-from tests.index.corpora import corpus
+from tests.index.corpora import built_then_changed
 
 ROOT = Path(__file__).parents[2]
 STEPS = ("_create", "_write", "_sync", "_rename")
@@ -31,10 +31,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork.*:Depreca
 @pytest.fixture
 def recipe(tmp_path: Path, home: Path) -> Recipe:
     """A corpus that was built and then changed."""
-    recipe = corpus(tmp_path / "docs")
-    build_index(recipe, home=home)
-    (recipe.folder / "cat.md").write_text("# Cats\n\nThe cat moved to a lighthouse.")
-    return recipe
+    return built_then_changed(tmp_path / "docs", home)
 
 
 def in_child(work: Callable[[], None]) -> int:

@@ -19,7 +19,7 @@ from dsp.index import storage
 from dsp.index.build import build_index
 from dsp.index.generation import open_generation
 from dsp.index.recipe import Recipe
-from tests.index.corpora import corpus
+from tests.index.corpora import built_then_changed
 
 Step = tuple[Any, ...]
 """create NAME KEY, write KEY BYTES, sync KEY, sync folder NAME, rename OLD NEW, remove FOLDERS; a KEY is a file."""
@@ -145,10 +145,7 @@ def laid_out(state: dict[str, bytes], folder: Path) -> Path:
 @pytest.fixture
 def recipe(tmp_path: Path, home: Path) -> Recipe:
     """A corpus that was built and then changed."""
-    recipe = corpus(tmp_path / "docs")
-    build_index(recipe, home=home)
-    (recipe.folder / "cat.md").write_text("# Cats\n\nThe cat moved to a lighthouse.")
-    return recipe
+    return built_then_changed(tmp_path / "docs", home)
 
 
 @pytest.fixture
