@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import lru_cache
 
 from dsp.text.numbers import numbers, without_numbers
 from dsp.text.sentences import Span, sentences
@@ -118,7 +119,7 @@ def _unfound(number: int, passage: Passage) -> Citation:
 
 def _best(quotations: Sequence[str], tried: Sequence[int], passages: Sequence[Passage], question: str) -> _Match | None:
     """The best place for the quotations among the passages: found before near, then the closest to the question."""
-    asked = set(tokens(question))
+    asked = set(_tokens(question))
     matches = [
         match
         for number in tried
@@ -133,18 +134,20 @@ def _best(quotations: Sequence[str], tried: Sequence[int], passages: Sequence[Pa
 
 def _match(quotation: str, number: int, passage: Passage, span: Span, asked: set[str]) -> _Match | None:
     sentence = passage.text[span.start : span.end]
-    affinity = float(len(asked & set(tokens(f"{passage.title} {sentence}"))))
-    if holds(sentence, quotation):
-        return _Match("found", number, span, affinity=affinity)
-    share, edit = _nearness(tokens(quotation), tokens(sentence))
-    if share >= NEAR and numbers(quotation) <= numbers(sentence):
-        return _Match("near", number, span, edit, affinity)
-    return None
+    verdict: Verdict = "found"
+    edit = ""
+    if not holds(sentence, quotation):
+        share, edit = _nearness(_tokens(quotation), _tokens(sentence))
+        if share < NEAR or not numbers(quotation) <= numbers(sentence):
+            return None
+        verdict = "near"
+    affinity = float(len(asked & {*_tokens(passage.title), *_tokens(sentence)}))
+    return _Match(verdict, number, span, edit, affinity)
 
 
 def holds(sentence: str, claim: str) -> bool:
     """Whether the sentence entails the claim: lexically (its words stand there, in order) or numerically."""
-    wanted, there = tokens(claim), tokens(sentence)
+    wanted, there = _tokens(claim), _tokens(sentence)
     if not wanted:
         return False
     n = len(wanted)
@@ -153,16 +156,27 @@ def holds(sentence: str, claim: str) -> bool:
     if _squeezed(claim) in _squeezed(sentence) and len(_squeezed(claim)) > 3:
         return True
     stated = numbers(claim)
-    return bool(stated) and stated <= numbers(sentence) and set(tokens(without_numbers(claim))) <= set(there)
+    return bool(stated) and stated <= numbers(sentence) and set(_tokens(without_numbers(claim))) <= set(there)
 
 
+@lru_cache(2048)
+def _tokens(text: str) -> tuple[str, ...]:
+    """The words of a text; many answers are looked for in the same sentences."""
+    return tuple(tokens(text))
+
+
+@lru_cache(2048)
 def _squeezed(text: str) -> str:
     return "".join(c for c in normal(text) if c.isalnum())
 
 
-def _nearness(wanted: list[str], there: list[str]) -> tuple[float, str]:
-    """The share of the wanted words that stand in the other list in order, and the edit that would mend the rest."""
-    if len(wanted) < 2:
+def _nearness(wanted: Sequence[str], there: Sequence[str]) -> tuple[float, str]:
+    """The share of the wanted words that stand in the other list in order, and the edit that would mend the rest.
+
+    Nothing of both where too few of the words stand there in any order.
+    """
+    known = set(there)
+    if len(wanted) < 2 or sum(word in known for word in wanted) < NEAR * len(wanted):
         return 0.0, ""
     matcher = SequenceMatcher(None, wanted, there, autojunk=False)
     blocks = [b for b in matcher.get_matching_blocks() if b.size]

@@ -202,7 +202,7 @@ class Template:
             return bool([f.read(values[f.name]) for f in self.outputs])
         return False
 
-    @property
+    @cached_property
     def _joiner(self) -> str:
         long = len(self.fields) > 3 or any(not f.line for f in self.fields)
         return "\n\n" if long and not self.compact else "\n"

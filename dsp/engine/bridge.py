@@ -5,12 +5,17 @@ plain call; meanwhile the loop goes on with the other runs. Each run has context
 """
 
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from functools import cache
 from importlib.util import find_spec
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+if TYPE_CHECKING:
+    import asyncio
+
+_AT_A_TIME = 4
 T = TypeVar("T")
 _current: Callable[[], Any] | None = None
 """greenlet.getcurrent, once there was a run: until then nothing pays for the import."""
@@ -31,16 +36,63 @@ async def running(work: Callable[[], T]) -> T:
     run = greenlet(work)
     run.of_dsp = True
     run.gr_context = copy_context()
+    turns = _turns()
+    await turns.mine()
     asked = run.switch()
     while not run.dead:
         try:
             value = await asked
+            await turns.mine()
         except BaseException as error:
             asked = run.throw(error)
         else:
             asked = run.switch(value)
     result: T = asked
     return result
+
+
+class _Turns:
+    """Lets a few runs go on at a time, then what they sent go out: many that wake together would hold it all back."""
+
+    def __init__(self, loop: "asyncio.AbstractEventLoop") -> None:
+        self.loop = loop
+        self._gone = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def mine(self) -> None:
+        """Wait for the turn of one run, first come, first served."""
+        if self._gone < _AT_A_TIME:
+            if self._gone == 0:
+                self.loop.call_soon(self._next)
+            self._gone += 1
+            return
+        turn = self.loop.create_future()
+        self._waiting.append(turn)
+        await turn
+
+    def _next(self) -> None:
+        self._gone = 0
+        while self._waiting and self._gone < _AT_A_TIME:
+            turn = self._waiting.popleft()
+            if not turn.done():  # a run that was ended gives its turn away
+                turn.set_result(None)
+                self._gone += 1
+        if self._gone:
+            self.loop.call_soon(self._next)
+
+
+_taking_turns: _Turns | None = None
+
+
+def _turns() -> _Turns:
+    """The turns of the loop that is running."""
+    import asyncio
+
+    global _taking_turns
+    loop = asyncio.get_running_loop()
+    if _taking_turns is None or _taking_turns.loop is not loop:
+        _taking_turns = _Turns(loop)
+    return _taking_turns
 
 
 def in_run() -> bool:

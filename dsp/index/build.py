@@ -9,21 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dsp.errors import IndexCorrupt
-from dsp.index.built import (
-    Built,
-    has_words,
-    passages_at,
-    stored_passages,
-    text_hash,
-    write_lexical,
-    write_passages,
-    write_vectors,
-)
+from dsp.index.built import Built, has_words, text_hash, write_lexical, write_passages, write_vectors
 from dsp.index.corpus import Failure, Report, corpus_state, read_corpus
 from dsp.index.encoder import Encoder, connect_encoder
 from dsp.index.generation import SCHEMA, open_generation
 from dsp.index.glossary import read_glossary
 from dsp.index.indexed import encoded_text, lexical_text
+from dsp.index.passage_file import passages_at, stored_passages
 from dsp.index.presets import factory_of
 from dsp.index.recall import QUERIES, tuned
 from dsp.index.recipe import Recipe

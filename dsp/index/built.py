@@ -4,15 +4,16 @@ import hashlib
 import io
 import json
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dsp.errors import IndexCorrupt
 from dsp.index import lexical, vectors
 from dsp.index.filters import Facets
 from dsp.index.generation import Generation
-from dsp.index.protocol import passage_from, passage_json
+from dsp.index.passage_file import OFFSETS, PASSAGES, read_passage
+from dsp.index.protocol import passage_json
 from dsp.index.recall import depth
 from dsp.index.shards import Known, Rows
 from dsp.index.storage import Draft
@@ -28,10 +29,12 @@ if TYPE_CHECKING:
     Floats: TypeAlias = NDArray[numpy.float32]
     Mask: TypeAlias = NDArray[numpy.bool_]
 
-_PASSAGES, _OFFSETS, _PLACES, _TEXTS = "passages.jsonl", "passages.npy", "places.npy", "texts.npy"
+_PLACES, _TEXTS = "places.npy", "texts.npy"
 _INDEX, _EXACT, _SAMPLE = "vectors.faiss", "vectors.npy", "sample.npy"
 _VOCABULARY, _GLOSSARY, _LEXICAL = "lexical.json", "glossary.json", ("data", "indices", "indptr")
 _SAMPLED = 2048
+# Passages that were found before are kept as they were read: some 20 MB. Many queries find the same ones.
+_KEPT = 10_000
 
 
 class Built:
@@ -47,12 +50,15 @@ class Built:
 
     def passage(self, position: int) -> Passage:
         """The passage at a position of the index."""
-        start, end = int(self._offsets[position]), int(self._offsets[position + 1])
-        return passage_from(json.loads(self._generation.read(_PASSAGES, start, end - start)))
+        return self._passages(position)
+
+    @cached_property
+    def _passages(self) -> Callable[[int], Passage]:
+        return lru_cache(_KEPT)(partial(read_passage, self._generation, self._offsets))
 
     def passages(self) -> Iterable[Passage]:
         """All passages in order."""
-        return (self.passage(position) for position in range(self.count))
+        return (read_passage(self._generation, self._offsets, position) for position in range(self.count))
 
     @cached_property
     def documents(self) -> "Array":
@@ -168,7 +174,7 @@ class Built:
 
     @cached_property
     def _offsets(self) -> "Array":
-        offsets = self._array(_OFFSETS)
+        offsets = self._array(OFFSETS)
         if len(offsets) != self.count + 1:
             raise self._mixed(f"{len(offsets) - 1} beginnings of passages")
         return offsets
@@ -213,7 +219,7 @@ def write_passages(draft: Draft, passages: Iterable[Passage]) -> list[str]:
     documents: dict[str, int] = {}
     works: dict[str, int] = {}
     languages: dict[str, int] = {}
-    with draft.file(_PASSAGES) as file:
+    with draft.file(PASSAGES) as file:
         for passage in passages:
             file.write(json.dumps(passage_json(passage), ensure_ascii=False).encode("utf-8", "replace") + b"\n")
             offsets.append(file.size)
@@ -222,26 +228,9 @@ def write_passages(draft: Draft, passages: Iterable[Passage]) -> list[str]:
             places.extend(
                 numbers.setdefault(name, len(numbers)) for name, numbers in (*named, (passage.lang, languages))
             )
-    _write_array(draft, _OFFSETS, np.array(offsets, np.int64))
+    _write_array(draft, OFFSETS, np.array(offsets, np.int64))
     _write_array(draft, _PLACES, np.array(places, np.int32).reshape(-1, 3))
     return list(languages)
-
-
-def stored_passages(draft: Draft) -> Iterator[Passage]:
-    """The passages of a draft, read back one after another."""
-    with (draft.path / _PASSAGES).open("rb") as file:
-        yield from (passage_from(json.loads(line)) for line in file)
-
-
-def passages_at(draft: Draft, positions: "Array") -> Iterator[Passage]:
-    """The passages of a draft at these positions."""
-    import numpy as np
-
-    offsets = np.load(draft.path / _OFFSETS, mmap_mode="r", allow_pickle=False)
-    with (draft.path / _PASSAGES).open("rb") as file:
-        for position in positions:
-            file.seek(int(offsets[position]))
-            yield passage_from(json.loads(file.readline()))
 
 
 def write_vectors(draft: Draft, rows: Rows, hashes: "Array", factory: str, metric: str) -> vectors.Vectors:

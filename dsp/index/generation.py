@@ -41,7 +41,11 @@ class Generation:
     def read(self, file: str, start: int = 0, length: int = -1) -> bytes:
         """Some bytes of one of its files; all of them where no length is given."""
         wanted = self.size(file) - start if length < 0 else length
-        parts = []
+        whole = os.pread(self._files[file], wanted, start)
+        if len(whole) == wanted:
+            return whole
+        parts = [whole]
+        start, wanted = start + len(whole), wanted - len(whole)
         while wanted > 0:
             part = os.pread(self._files[file], wanted, start)
             if not part:

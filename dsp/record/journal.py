@@ -55,7 +55,7 @@ class Journal:
     """An append-only journal of runs and calls, for any number of threads and processes.
 
     What a method has recorded outlives a killed process; of runs in flight (dsp/engine/), where `end` has returned,
-    and before that all but the last 20 ms (`pending.WINDOW`). `flights` lets the runs of this process ask equal
+    and before that all but the last 10 ms (`pending.WINDOW`). `flights` lets the runs of this process ask equal
     requests, (key, sample), once, `claims` those of several processes. Raises Busy, StorageError or IntegrityError
     where the file cannot be used. `with Journal(path) as journal` closes the file at the end.
     """

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import asyncio
     from sqlite3 import Connection as Rows
 
-WINDOW = 0.02
+WINDOW = 0.01
 """Seconds until what was recorded first is written: all that a killed process loses of the runs it was in."""
 MOST = 256
 """Writes after which nobody waits any longer."""

@@ -6,6 +6,7 @@ placeholder where a value begins are written as `\uXXXX`; lines after the first 
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 _ODD = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
 _TO_ESCAPE = re.compile(rf"(?<!\\)(\\*+)({_ODD}|u[0-9a-f]{{4}})")
@@ -62,6 +63,7 @@ def one_line(text: str) -> str:
     return "\n".join([first, *rest[:more]])
 
 
+@lru_cache(1024)
 def label_pattern(label: str) -> re.Pattern[str]:
     """How a model may write a label: any case, bold or as a list item, with a Western or a Chinese colon."""
     name = re.escape(re.sub(r"\s*[:\uff1a]\s*$", "", label))

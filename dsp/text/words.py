@@ -11,6 +11,7 @@ _WIDE_PER_WORD = 1.6
 _ONE_WIDE = re.compile(rf"[{_WIDE}]")
 _PIECE = re.compile(rf"[^\W\d_{_WIDE}]+|\d|[^\w\s]")
 _CJK = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]+")
+_BY_SCRIPT = re.compile(rf"({_CJK.pattern})")
 
 
 def normal(text: str) -> str:
@@ -32,7 +33,7 @@ def language(text: str) -> str:
 def words(text: str) -> list[str]:
     """Words and numbers in order, for search; a run of Chinese gives its character bigrams (a lone one, itself)."""
     found: list[str] = []
-    for piece in re.split(rf"({_CJK.pattern})", normal(text)):
+    for piece in _BY_SCRIPT.split(normal(text)):
         if _CJK.fullmatch(piece):
             found.extend([piece] if len(piece) == 1 else [piece[i : i + 2] for i in range(len(piece) - 1)])
         else:
@@ -42,8 +43,10 @@ def words(text: str) -> list[str]:
 
 def tokens(text: str) -> list[str]:
     """Words, numbers and single Chinese characters in order, for comparing texts."""
+    if text.isascii():
+        return _TOKEN.findall(text.casefold())
     found: list[str] = []
-    for piece in re.split(rf"({_CJK.pattern})", normal(text)):
+    for piece in _BY_SCRIPT.split(normal(text)):
         found.extend(piece if _CJK.fullmatch(piece) else _TOKEN.findall(piece))
     return found
 

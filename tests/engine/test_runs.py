@@ -6,7 +6,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -108,6 +110,43 @@ def test_no_more_than_allowed_are_in_flight() -> None:
 
     loop.together([work] * 40, at_once=7)
     assert most == [7]
+
+
+def test_what_the_first_of_many_sends_goes_out_before_the_last_of_them_wakes() -> None:
+    """64 runs wake together, as when a server answers them at once; what each sends is a callback of the loop."""
+    events: list[tuple[str, int]] = []
+    answered = asyncio.Event()
+
+    def work(i: int) -> None:
+        bridge.wait(answered.wait())
+        events.append(("woke", i))
+        loop.loop().call_soon(events.append, ("sent", i))
+
+    def answer() -> None:
+        bridge.sleep(0.05)
+        answered.set()
+
+    runs: list[Callable[[], None]] = [answer, *(partial(work, i) for i in range(64))]
+    loop.together(runs, at_once=65)
+    kinds = [kind for kind, _ in events[:64]]
+    assert [i for kind, i in events if kind == "woke"] == list(range(64))
+    assert events.index(("sent", 0)) < events.index(("woke", 10))
+    assert abs(kinds.count("woke") - kinds.count("sent")) <= 8
+
+
+def test_a_run_that_ends_while_it_waits_for_its_turn_gives_it_away() -> None:
+    done: list[int] = []
+
+    async def some_are_ended() -> None:
+        runs = [asyncio.ensure_future(bridge.running(partial(done.append, i))) for i in range(16)]
+        await asyncio.sleep(0)
+        assert len(done) < 8, "all have gone on at once"
+        for run in runs[6:12]:
+            run.cancel()
+        await asyncio.gather(*runs, return_exceptions=True)
+
+    loop.landed(loop.submit(some_are_ended()))
+    assert done == [0, 1, 2, 3, 4, 5, 12, 13, 14, 15]
 
 
 def test_a_call_that_blocks_has_a_thread_and_holds_up_nobody() -> None:
