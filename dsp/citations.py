@@ -51,8 +51,9 @@ def cite(answer: str, passages: Sequence[Passage], *, question: str = "") -> Cit
     """
     citations: list[Citation] = []
     written: list[str] = []
-    supported = verified = bool(answer.strip())
-    for claim in _claims(answer):
+    claims = _claims(answer)
+    supported = verified = bool(claims)
+    for claim in claims:
         text = _MARKER.sub("", claim)
         named = [int(n) for n in _MARKER.findall(claim)]
         cited = [_citation(text, n, passages, question) for n in named or [0]]

@@ -80,3 +80,9 @@ def test_chinese_answers_are_cited() -> None:
 def test_nothing_is_cited_for_an_empty_answer() -> None:
     assert cite("", [DSP]).supported is False
     assert cite("   ", [DSP]).answer == ""
+
+
+def test_an_answer_that_is_only_a_marker_says_nothing_and_is_not_supported() -> None:
+    """A small model copied the number of a passage for an answer; it was called supported."""
+    cited = cite("[1]", [DSP])
+    assert (cited.answer, cited.citations, cited.supported, cited.verified) == ("", (), False, False)
