@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from dsp.evaluation.outcome import Outcome
     from dsp.types import Example
 
+_AT_ONCE = 16
+
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
@@ -94,12 +96,13 @@ def prepared(wanted: Wanted) -> "tuple[Experiment, RunFolder]":
 
 
 def run(
-    experiment: "Experiment", folder: "RunFolder", *, at_once: int, budget: "Budget", **options: Any
+    experiment: "Experiment", folder: "RunFolder", *, at_once: int | None, budget: "Budget", **options: Any
 ) -> dict[str, JSON]:
-    """Run it, with progress; on Ctrl-C say how to go on."""
+    """Run it, with progress; on Ctrl-C say how to go on. `at_once` is chosen by who answers where it is None."""
     from dsp.cli.scoreboard import Scoreboard
     from dsp.evaluation.experiment import primary
     from dsp.evaluation.run import evaluate
+    from dsp.lm.crossing import answers_elsewhere
 
     board = Scoreboard(primary(experiment.metrics), [entry.name for entry in experiment.entries])
     try:
@@ -116,7 +119,7 @@ def run(
                 experiment,
                 folder,
                 journal=journal,
-                at_once=at_once,
+                at_once=at_once or (_AT_ONCE if answers_elsewhere(experiment.lm) else 1),
                 budget=budget,
                 told=told,
                 warn=lambda text: note("Warning: ", text),

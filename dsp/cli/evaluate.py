@@ -52,7 +52,12 @@ def evaluate(
     metric: Annotated[
         list[str] | None, typer.Option("--metric", metavar="NAME", help="A metric in place of the set's; repeatable.")
     ] = None,
-    concurrency: Annotated[int, typer.Option("--concurrency", "-c", min=1, max=1024, help="Questions at once.")] = 1,
+    concurrency: Annotated[
+        int | None,
+        typer.Option(
+            "--concurrency", "-c", min=1, max=1024, help="Questions at once; else 16 where a server answers, or 1."
+        ),
+    ] = None,
     deadline: Annotated[float | None, typer.Option("--deadline", min=0.001, help="Seconds for a question.")] = None,
     name: Annotated[str | None, typer.Option("--name", metavar="RUN", help="The name of the run.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Set an earlier run of this name aside.")] = False,

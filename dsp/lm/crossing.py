@@ -15,6 +15,13 @@ def gives_way(lm: object) -> bool:
     return bool(lm.gives_way)
 
 
+def answers_elsewhere(lm: object) -> bool:
+    """Whether a server does the work, whatever is wrapped around it: then many questions at once take less time."""
+    while hasattr(lm, "inner"):
+        lm = lm.inner
+    return gives_way(lm)
+
+
 def complete(lm: LM, requests: Sequence[Request]) -> list[Reply]:
     """The replies of an LM, asked so that no other run stands still."""
     return lm.complete(requests) if gives_way(lm) else loop.aside(lm.complete, requests)

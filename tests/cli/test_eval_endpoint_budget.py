@@ -1,13 +1,19 @@
-"""A budget over a real endpoint on this machine, with many questions in flight: held to by the server's own count."""
+"""Many questions in flight over a real endpoint on this machine: how many, and a budget held by the server's count."""
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dsp.lm.cached import CachedLM
+from dsp.lm.crossing import answers_elsewhere
+from dsp.lm.openai import OpenAILM
+from dsp.record.journal import Journal
+from dsp.testing import ScriptedLM
 from tests.cli.benches import GUESSER
 from tests.cli.shared import Command
 from tests.cli.test_reproduce import Server
@@ -20,13 +26,19 @@ class Counting(Server):
     """Answers every question, and counts the tokens that it bills."""
 
     def __init__(self) -> None:
-        self.billed = 0
+        self.billed = self.busy = self.busiest = 0
+        self.takes = 0.0
         self._lock = threading.Lock()
         super().__init__(self._answer)
 
     def _answer(self, path: str, body: Any) -> Any:
         with self._lock:
             self.billed += PROMPT + COMPLETION
+            self.busy += 1
+            self.busiest = max(self.busiest, self.busy)
+        time.sleep(self.takes)
+        with self._lock:
+            self.busy -= 1
         choice = {"index": 0, "message": {"role": "assistant", "content": "Paris"}, "finish_reason": "stop"}
         usage = {"prompt_tokens": PROMPT, "completion_tokens": COMPLETION, "total_tokens": PROMPT + COMPLETION}
         about = {"id": "x", "object": "chat.completion", "created": 0, "model": body["model"]}
@@ -46,32 +58,7 @@ def test_the_server_never_bills_more_than_the_budget_and_nothing_twice(
     dsp: Command, place: Path, endpoint: Counting, monkeypatch: pytest.MonkeyPatch, at_once: str
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-local")
-    (place / "guesser.py").write_text(GUESSER, encoding="utf-8")
-    rows = [{"id": f"q{i:02d}", "question": f"What is capital {i}?", "answers": ["Paris"]} for i in range(QUESTIONS)]
-    (place / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    command = [
-        "eval",
-        "digest",
-        "--data",
-        "test.jsonl",
-        "-p",
-        "./guesser.py",
-        "--lm",
-        "openai:local",
-        "--index",
-        "none",
-    ]
-    command += [
-        "--base-url",
-        f"{endpoint.url}/v1",
-        "--metric",
-        "exact_match",
-        "-c",
-        at_once,
-        "--name",
-        "mine",
-        "--json",
-    ]
+    command = [*_asking(place, endpoint), "-c", at_once]
     price = ["--price", "1000/10000"]
     one = (PROMPT * 1000 + COMPLETION * 10_000) / 1e6
     limit = 10 * one + 1.6  # ten questions, and room for what an eleventh could cost at most
@@ -89,3 +76,28 @@ def test_the_server_never_bills_more_than_the_budget_and_nothing_twice(
     assert done.code == 0, done.err
     assert done.json["programs"][0]["answered"] == QUESTIONS
     assert len(endpoint.asked) == QUESTIONS, "something was paid for twice"
+
+
+def test_a_server_is_asked_many_questions_at_once_unless_told_otherwise(
+    dsp: Command, place: Path, endpoint: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-local")
+    endpoint.takes = 0.2
+    done = dsp(*_asking(place, endpoint))
+    assert done.code == 0, done.err
+    assert 8 <= endpoint.busiest <= 16
+
+
+def test_a_model_on_this_machine_is_asked_one_question_at_a_time(tmp_path: Path) -> None:
+    with Journal(tmp_path / "j" / "journal.sqlite3") as journal:
+        assert not answers_elsewhere(CachedLM(ScriptedLM(lambda request: "Paris"), journal))
+        assert answers_elsewhere(CachedLM(OpenAILM("m", "http://127.0.0.1:9/v1"), journal))
+
+
+def _asking(place: Path, endpoint: Counting) -> list[str]:
+    """The command that asks the endpoint all questions."""
+    (place / "guesser.py").write_text(GUESSER, encoding="utf-8")
+    rows = [{"id": f"q{i:02d}", "question": f"What is capital {i}?", "answers": ["Paris"]} for i in range(QUESTIONS)]
+    (place / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    what = ["eval", "digest", "--data", "test.jsonl", "-p", "./guesser.py", "--metric", "exact_match", "--name", "mine"]
+    return [*what, "--lm", "openai:local", "--index", "none", "--base-url", f"{endpoint.url}/v1", "--json"]
