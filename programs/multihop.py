@@ -1,24 +1,25 @@
 """Multi-hop: search, read, note what is known, write the next query, search again; then answer.
 
 Source: Khattab et al. 2022 (arXiv 2212.14024, §2.3, the paper's first multi-hop form). The first query is the question
-itself, and the note is what the paper's later forms carry from hop to hop: small models then name what to search for.
+itself. A small model that notes what is known names what to search for; the answer is read from the passages alone.
 Cost: hops LM calls, as many completions, hops * (hops + 1) // 2 retrievals (one for equal queries).
 """
 
 from dsp import Demos, Example, Field, Template, fields, focus, generate, phrase, retrieve_fused
 
-KNOWN = Field(name="known", label="Known:", desc="what the context tells about the question")
-
 HOP = Template(
     "Say what the context tells about the question, and search for the next thing that is needed to answer it.",
     inputs=(fields.context(bare=True), fields.question()),
-    outputs=(KNOWN, fields.query(label="Search for:")),
+    outputs=(
+        Field(name="known", label="Known:", desc="what the context tells about the question"),
+        fields.query(label="Search for:"),
+    ),
     compact=True,
 )
 
 QA = Template(
     "Answer each question with a short phrase copied from its context.",
-    inputs=(fields.context(bare=True), fields.question(), KNOWN),
+    inputs=(fields.context(bare=True), fields.question()),
     outputs=(fields.answer(),),
     compact=True,
 )
@@ -56,7 +57,7 @@ INVENTED = Demos(
 
 def multihop(question: str, *, demos: Demos = INVENTED, hops: int = 2, k: int = 16, tokens: int = 300) -> Example:
     """Answer from what `hops` searches find, each with a query written after reading what the ones before found."""
-    x, queries = Example(question=question, known="", demos=demos), [question]
+    x, queries = Example(question=question, demos=demos), [question]
     for hop in range(hops):
         if hop:
             x = generate(HOP, x, stage="hop", max_tokens=80)
