@@ -17,6 +17,8 @@ from dsp.types import Citation, Passage, Verdict
 
 _MARKER = re.compile(r"\s*\[(\d{1,3})\]")
 _QUOTATION = re.compile(r"[\"“「『«]([^\"“”「」『』«»]{12,})[\"”」』»]")
+# What is made of a sentence is kept for the next answer; a text without an end would stay in memory.
+_SHORT = 2_000
 NEAR = 0.8
 """Share of a claim's words that one sentence must hold, in order, for the claim to be nearly there."""
 
@@ -25,7 +27,7 @@ NEAR = 0.8
 class Cited:
     """An answer with its markers and the citations behind them.
 
-    `supported`: every claim has a citation whose quote was found, or nearly; `verified`: was found.
+    `supported`: there is a claim, and each has a citation whose quote was found, or nearly; `verified`: was found.
     """
 
     answer: str
@@ -160,15 +162,21 @@ def holds(sentence: str, claim: str) -> bool:
     return bool(stated) and stated <= numbers(sentence) and set(_tokens(without_numbers(claim))) <= set(there)
 
 
-@lru_cache(2048)
 def _tokens(text: str) -> tuple[str, ...]:
     """The words of a text; many answers are looked for in the same sentences."""
-    return tuple(tokens(text))
+    return _kept_tokens(text) if len(text) <= _SHORT else tuple(tokens(text))
 
 
-@lru_cache(2048)
 def _squeezed(text: str) -> str:
+    return _kept_squeezed(text) if len(text) <= _SHORT else _letters(text)
+
+
+def _letters(text: str) -> str:
     return "".join(c for c in normal(text) if c.isalnum())
+
+
+_kept_tokens = lru_cache(2048)(lambda text: tuple(tokens(text)))
+_kept_squeezed = lru_cache(2048)(_letters)
 
 
 def _nearness(wanted: Sequence[str], there: Sequence[str]) -> tuple[float, str]:

@@ -30,8 +30,8 @@ from dsp.types import JSON, NOTHING, Citation, Example, Passage
 class Prediction:
     """What one run of a program gives: the answer with its markers, the citations behind them, and what it cost.
 
-    `supported` says whether every claim of the answer has a citation whose quote was found, or nearly; `verified`
-    whether each has one that was found.
+    `supported` says whether the answer makes a claim and each has a citation whose quote was found, or nearly;
+    `verified` whether each has one that was found.
     `stages` names the LMs of single stages, where other ones than `lm` were set for them.
     `remarks` say what no crossing shows, such as that passages were not reranked.
     `tokens` counts what a model processed in this run; recorded replies cost nothing.

@@ -1,5 +1,7 @@
 """Every citation is checked against the text: found, near, elsewhere, not found."""
 
+import tracemalloc
+
 from dsp.citations import cite
 from dsp.types import Passage
 
@@ -86,3 +88,16 @@ def test_an_answer_that_is_only_a_marker_says_nothing_and_is_not_supported() -> 
     """A small model copied the number of a passage for an answer; it was called supported."""
     cited = cite("[1]", [DSP])
     assert (cited.answer, cited.citations, cited.supported, cited.verified) == ("", (), False, False)
+
+
+def test_nothing_of_a_text_without_an_end_is_kept() -> None:
+    """A server that ignores `max_tokens` may send megabytes for each of a thousand questions."""
+    tracemalloc.start()
+    try:
+        cite("warm " * 10_000, [DSP])
+        before = tracemalloc.get_traced_memory()[0]
+        for number in range(10):
+            cite(f"Odense{number} " * 10_000, [DSP])
+        assert tracemalloc.get_traced_memory()[0] - before < 100_000
+    finally:
+        tracemalloc.stop()

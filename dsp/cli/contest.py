@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dsp.evaluation.experiment import Entry, Experiment
     from dsp.evaluation.folder import RunFolder
     from dsp.evaluation.outcome import Outcome
+    from dsp.lm.protocol import LM
     from dsp.types import Example
 
 _AT_ONCE = 16
@@ -102,7 +103,6 @@ def run(
     from dsp.cli.scoreboard import Scoreboard
     from dsp.evaluation.experiment import primary
     from dsp.evaluation.run import evaluate
-    from dsp.lm.crossing import answers_elsewhere
 
     board = Scoreboard(primary(experiment.metrics), [entry.name for entry in experiment.entries])
     try:
@@ -119,7 +119,7 @@ def run(
                 experiment,
                 folder,
                 journal=journal,
-                at_once=at_once or (_AT_ONCE if answers_elsewhere(experiment.lm) else 1),
+                at_once=at_once or usual_at_once(experiment.lms),
                 budget=budget,
                 told=told,
                 warn=lambda text: note("Warning: ", text),
@@ -128,6 +128,13 @@ def run(
     except KeyboardInterrupt:
         note(f"{len(folder.outcomes())} outcomes are kept in {line(str(folder.path))}; the same command goes on.")
         raise
+
+
+def usual_at_once(lms: "Sequence[LM]") -> int:
+    """How many questions are asked at once where nobody says it: many where servers answer, else one after another."""
+    from dsp.lm.crossing import answers_elsewhere
+
+    return _AT_ONCE if lms and all(map(answers_elsewhere, lms)) else 1
 
 
 def show_plan(experiment: "Experiment", folder: "RunFolder", budget: "Budget", *, json: bool, fresh: bool) -> None:

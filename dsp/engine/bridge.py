@@ -4,11 +4,12 @@ A function started by `running` is a *run*. It, and whatever it calls, may `wait
 plain call; meanwhile the loop goes on with the other runs. Each run has context variables of its own.
 """
 
+import inspect
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -29,6 +30,8 @@ def available() -> bool:
 
 async def running(work: Callable[[], T]) -> T:
     """The result of synchronous work, which gives way to others wherever it waits."""
+    import asyncio
+
     from greenlet import getcurrent, greenlet
 
     global _current
@@ -41,14 +44,25 @@ async def running(work: Callable[[], T]) -> T:
     asked = run.switch()
     while not run.dead:
         try:
-            value = await asked
-            await turns.mine()
-        except BaseException as error:
+            go_on = partial(run.switch, await asked)
+        except asyncio.CancelledError as error:
             asked = run.throw(error)
-        else:
-            asked = run.switch(value)
+            continue
+        except BaseException as error:
+            go_on = partial(run.throw, error)
+        ended = await turns.or_end()
+        asked = go_on()
+        if ended is not None and not run.dead:  # it has what it waited for; the end comes where it waits again
+            _leave(asked)
+            asked = run.throw(ended)
     result: T = asked
     return result
+
+
+def _leave(asked: Any) -> None:
+    """Nobody will wait for this: a coroutine that never began says so unless it is closed."""
+    if inspect.iscoroutine(asked):
+        asked.close()
 
 
 class _Turns:
@@ -58,6 +72,16 @@ class _Turns:
         self.loop = loop
         self._gone = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def or_end(self) -> "asyncio.CancelledError | None":
+        """Wait for the turn of one run; at once, with the error, where the run is to end meanwhile."""
+        import asyncio
+
+        try:
+            await self.mine()
+        except asyncio.CancelledError as error:
+            return error
+        return None
 
     async def mine(self) -> None:
         """Wait for the turn of one run, first come, first served."""

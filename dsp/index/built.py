@@ -33,7 +33,8 @@ _PLACES, _TEXTS = "places.npy", "texts.npy"
 _INDEX, _EXACT, _SAMPLE = "vectors.faiss", "vectors.npy", "sample.npy"
 _VOCABULARY, _GLOSSARY, _LEXICAL = "lexical.json", "glossary.json", ("data", "indices", "indptr")
 _SAMPLED = 2048
-# Passages that were found before are kept as they were read: some 20 MB. Many queries find the same ones.
+# Passages that were found before are kept as they were read, some 20 MB of a hundred words each: many queries find
+# the same ones.
 _KEPT = 10_000
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dsp.index.generation import Generation
@@ -22,7 +23,9 @@ _row = json.JSONDecoder().raw_decode
 def read_passage(generation: Generation, offsets: "Array", position: int) -> Passage:
     """The passage at a position of a generation; `offsets`, shape (count + 1,), are where each begins."""
     start, end = offsets[position : position + 2].tolist()
-    return passage_from(_row(generation.read(PASSAGES, start, end - start).decode())[0])
+    record = _row(generation.read(PASSAGES, start, end - start).decode())[0]
+    record["metadata"] = MappingProxyType(record["metadata"])  # many searches give out the same passage
+    return passage_from(record)
 
 
 def stored_passages(draft: Draft) -> Iterator[Passage]:

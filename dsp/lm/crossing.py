@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from dsp.engine import loop
+from dsp.lm.around import AroundLM
 from dsp.lm.protocol import LM, Reply, Request
 
 
@@ -15,9 +16,9 @@ def gives_way(lm: object) -> bool:
     return bool(lm.gives_way)
 
 
-def answers_elsewhere(lm: object) -> bool:
-    """Whether a server does the work, whatever is wrapped around it: then many questions at once take less time."""
-    while hasattr(lm, "inner"):
+def answers_elsewhere(lm: LM) -> bool:
+    """Whether a server does the work, behind whatever of ours: then many questions at once take less time."""
+    while isinstance(lm, AroundLM):
         lm = lm.inner
     return gives_way(lm)
 

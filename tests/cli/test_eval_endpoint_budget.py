@@ -2,15 +2,14 @@
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dsp.cli.contest import usual_at_once
 from dsp.lm.cached import CachedLM
-from dsp.lm.crossing import answers_elsewhere
 from dsp.lm.openai import OpenAILM
 from dsp.record.journal import Journal
 from dsp.testing import ScriptedLM
@@ -27,7 +26,8 @@ class Counting(Server):
 
     def __init__(self) -> None:
         self.billed = self.busy = self.busiest = 0
-        self.takes = 0.0
+        self.waits_for = 1
+        self._enough = threading.Event()
         self._lock = threading.Lock()
         super().__init__(self._answer)
 
@@ -36,7 +36,11 @@ class Counting(Server):
             self.billed += PROMPT + COMPLETION
             self.busy += 1
             self.busiest = max(self.busiest, self.busy)
-        time.sleep(self.takes)
+            enough = self.busiest >= self.waits_for
+        if not enough:
+            self._enough.wait(5)
+        else:
+            self._enough.set()
         with self._lock:
             self.busy -= 1
         choice = {"index": 0, "message": {"role": "assistant", "content": "Paris"}, "finish_reason": "stop"}
@@ -82,16 +86,19 @@ def test_a_server_is_asked_many_questions_at_once_unless_told_otherwise(
     dsp: Command, place: Path, endpoint: Counting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-local")
-    endpoint.takes = 0.2
+    endpoint.waits_for = 8
     done = dsp(*_asking(place, endpoint))
     assert done.code == 0, done.err
     assert 8 <= endpoint.busiest <= 16
 
 
-def test_a_model_on_this_machine_is_asked_one_question_at_a_time(tmp_path: Path) -> None:
+def test_only_where_servers_answer_are_many_asked_at_once(tmp_path: Path) -> None:
+    here, there = ScriptedLM(lambda request: "Paris"), OpenAILM("m", "http://127.0.0.1:9/v1")
     with Journal(tmp_path / "j" / "journal.sqlite3") as journal:
-        assert not answers_elsewhere(CachedLM(ScriptedLM(lambda request: "Paris"), journal))
-        assert answers_elsewhere(CachedLM(OpenAILM("m", "http://127.0.0.1:9/v1"), journal))
+        assert usual_at_once([CachedLM(there, journal)]) == 16
+        assert usual_at_once([CachedLM(here, journal)]) == 1
+        assert usual_at_once([CachedLM(there, journal), CachedLM(here, journal)]) == 1, "a stage is answered here"
+    assert usual_at_once([]) == 1
 
 
 def _asking(place: Path, endpoint: Counting) -> list[str]:

@@ -134,6 +134,65 @@ def test_what_the_first_of_many_sends_goes_out_before_the_last_of_them_wakes() -
     assert abs(kinds.count("woke") - kinds.count("sent")) <= 8
 
 
+def test_those_whose_waiting_failed_take_turns_too() -> None:
+    events: list[tuple[str, int]] = []
+    broken = asyncio.Event()
+
+    async def breaks() -> None:
+        await broken.wait()
+        raise ConnectionError("the server went away")
+
+    def work(i: int) -> None:
+        with pytest.raises(ConnectionError):
+            bridge.wait(breaks())
+        events.append(("woke", i))
+        loop.loop().call_soon(events.append, ("sent", i))
+
+    def break_it() -> None:
+        bridge.sleep(0.05)
+        broken.set()
+
+    runs: list[Callable[[], None]] = [break_it, *(partial(work, i) for i in range(64))]
+    loop.together(runs, at_once=65)
+    assert events.index(("sent", 0)) < events.index(("woke", 10))
+
+
+def test_a_run_that_ends_while_it_waits_for_its_turn_gets_what_it_waited_for() -> None:
+    """What was acquired is released, or it would be lost: 16 runs wake together, and all are ended at that moment."""
+    acquired, released, ended = [], [], []
+
+    async def some_are_ended() -> None:
+        ready = asyncio.Event()
+
+        async def acquire(i: int) -> int:
+            await ready.wait()
+            acquired.append(i)
+            return i
+
+        def work(i: int) -> None:
+            held = bridge.wait(acquire(i))
+            try:
+                bridge.sleep(5)
+            except asyncio.CancelledError:
+                ended.append(held)
+                raise
+            finally:
+                released.append(held)
+
+        runs = [asyncio.ensure_future(bridge.running(partial(work, i))) for i in range(16)]
+        await asyncio.sleep(0.05)
+        ready.set()
+        while len(acquired) < 16:
+            await asyncio.sleep(0)
+        for run in runs:
+            run.cancel()
+        outcomes = await asyncio.gather(*runs, return_exceptions=True)
+        assert all(isinstance(outcome, asyncio.CancelledError) for outcome in outcomes)
+
+    loop.landed(loop.submit(some_are_ended()))
+    assert sorted(acquired) == sorted(released) == sorted(ended) == list(range(16))
+
+
 def test_a_run_that_ends_while_it_waits_for_its_turn_gives_it_away() -> None:
     done: list[int] = []
 

@@ -86,6 +86,13 @@ def test_passages_come_back_whole(retriever: Retriever, recipe: Recipe) -> None:
     assert (hit.passage.title, hit.passage.lang, hit.passage.source) == ("Cats", "en", "cat.md")
 
 
+def test_a_passage_that_many_searches_give_out_cannot_be_changed(retriever: Retriever) -> None:
+    first, again = (retriever.search(["Odense"], 1)[0][0].passage for _ in range(2))
+    assert first is again, "it was read twice"
+    with pytest.raises(TypeError):
+        first.metadata["year"] = 1999  # type: ignore[index]
+
+
 def test_k_beyond_the_index_gives_all_of_it(retriever: Retriever) -> None:
     assert len(retriever.search(["cat"], 1000)[0]) == 5
     assert retriever.search([], 5) == []
