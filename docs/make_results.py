@@ -53,12 +53,17 @@ def kept(report: dict[str, Any], command: Sequence[str]) -> dict[str, Any]:
                     name: p[name]
                     for name in ("answered", "failed", "not_asked", "scores", "types", "reach", "ceiling", "cost")
                 },
-                "seconds": report["timings"].get(p["program"], {}),
+                "seconds": _seconds(report["timings"].get(p["program"], {}), p["answered"]),
             }
             for p in report["programs"]
         ],
         "comparisons": [c for c in report["comparisons"] if c["metric"] == report["primary"]],
     }
+
+
+def _seconds(timing: dict[str, Any], answered: int) -> dict[str, Any]:
+    """What a question took, where at least half of them were asked anew; else nothing, as the rest may be unlike them."""
+    return timing if 2 * timing.get("questions", 0) >= answered else {}
 
 
 def results_table(results: Sequence[dict[str, Any]]) -> str:
@@ -71,7 +76,8 @@ def results_table(results: Sequence[dict[str, Any]]) -> str:
 
 
 def _row(number: int, result: dict[str, Any], program: dict[str, Any]) -> list[str]:
-    tokens = next((name for name in ("hotpot_f1", "squad_f1", "f1", "cmrc_f1") if name in program["scores"]), "")
+    own = result["primary"].replace("exact_match", "f1")
+    tokens = own if own in program["scores"] else "f1"
     verdicts = {c["program"]: f"{c['difference']:+.3f}, p = {c['corrected']:.2g}" for c in result["comparisons"]}
     answered = max(program["answered"], 1)
     return [
@@ -89,10 +95,11 @@ def _row(number: int, result: dict[str, Any], program: dict[str, Any]) -> list[s
 
 
 def _shown(command: Sequence[str]) -> str:
-    """The command as a reader would write it: of the path of data only the last part."""
-    parts = [
-        Path(part).name if before == "--data" else part for before, part in zip(["", *command], command, strict=False)
-    ]
+    """The command as a reader would write it: of the path of data only the last part, of the run no name."""
+    parts = []
+    for before, part in zip(["", *command], command, strict=False):
+        if "--name" not in (before, part):
+            parts.append(Path(part).name if before == "--data" else part)
     return " ".join(["dsp", *parts])
 
 
