@@ -62,7 +62,7 @@ def kept(report: dict[str, Any], command: Sequence[str]) -> dict[str, Any]:
 
 
 def _seconds(timing: dict[str, Any], answered: int) -> dict[str, Any]:
-    """What a question took, where at least half of them were asked anew; else nothing, as the rest may be unlike them."""
+    """What a question took, where at least half were asked anew; else nothing: the others may be unlike them."""
     return timing if 2 * timing.get("questions", 0) >= answered else {}
 
 
