@@ -6,7 +6,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from traceback import walk_tb
 from types import ModuleType
@@ -50,11 +50,19 @@ class LoadedProgram:
     sha256: str
     function: Callable[..., Example]
 
+    @cached_property
+    def signature(self) -> inspect.Signature | None:
+        """How its function is called; None where that is built in and does not say."""
+        try:
+            return inspect.signature(self.function)
+        except (TypeError, ValueError):
+            return None
+
     @property
     def parameters(self) -> Mapping[str, inspect.Parameter]:
         """Its keyword-only parameters, by name."""
-        signature = inspect.signature(self.function)
-        return {n: p for n, p in signature.parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY}
+        named = self.signature.parameters if self.signature else {}
+        return {n: p for n, p in named.items() if p.kind is inspect.Parameter.KEYWORD_ONLY}
 
 
 def load_program(name: str) -> LoadedProgram:
@@ -102,9 +110,8 @@ def require_call(program: LoadedProgram, parameters: Mapping[str, Any]) -> None:
     """
     if inspect.iscoroutinefunction(program.function) or inspect.isgeneratorfunction(program.function):
         raise ProgramError(f"{program.name} is no plain function; write it with `def` and `return`")
-    try:
-        signature = inspect.signature(program.function)
-    except (TypeError, ValueError):  # built in: it says itself what it does not take
+    signature = program.signature
+    if signature is None:  # it says itself what it does not take
         return
     kinds = {p.kind for p in signature.parameters.values()}
     known = list(signature.parameters)[1:]
