@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from dsp.demonstrate import Annotation
     from dsp.demos.file import DemoSet
 
+_SHOWN = 8
+
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
@@ -133,7 +135,7 @@ def show_demos(found: "DemoSet") -> None:
         how = f"judge {demo.value:g}, try {demo.attempt + 1}"
         say(f"  {line(demo.answer)}  (gold: {gold}; {how})")
         for query, ids in demo.searches:
-            say(dim(f"  search “{line(query)}” → {line(', '.join(ids)) or 'nothing'}"))
+            say(dim(f"  search “{line(query)}” → {_some(ids) or 'nothing'}"))
         for step in demo.steps:
             for name, value in step.outputs.fields().items():
                 say(f"  {line(step.stage)}: {line(name)} = {line(one_value(value, ()))}")
@@ -141,6 +143,11 @@ def show_demos(found: "DemoSet") -> None:
         say("\n", bold("raw"))
     for example in found.raw:
         say(f"  {line(str(example.get('id', '')))}  {line(str(example.question))}")
+
+
+def _some(ids: Sequence[str]) -> str:
+    more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
+    return line(", ".join(ids[:_SHOWN])) + more
 
 
 def program_of(found: "DemoSet", named: str | None) -> "LoadedProgram":

@@ -3,11 +3,13 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from dsp.cli import doors
+from dsp.cli.annotating import show_demos
 from dsp.errors import ReadingError
 from dsp.lm.protocol import Request
 from dsp.record.calls import key_of
@@ -268,3 +270,13 @@ def test_what_is_shown_of_them(dsp: Command, made: dict[str, Any]) -> None:
     assert "  search “Bob lives” → Bob" in done.out
     assert "  answer: rationale = Bob has a house." in done.out
     assert dsp("demos", "show", "--json", "demos.json").json == made
+
+
+def test_of_many_passages_the_first_are_shown_and_the_others_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    ids = tuple(f"p{i}" for i in range(48))
+    about = {"id": "q", "question": "Who?", "answers": ("Ann",), "answer": "Ann", "value": 1.0, "attempt": 0}
+    demo = SimpleNamespace(**about, steps=(), searches=(("Who?", ids), ("Ann", ids[:8])))
+    show_demos(SimpleNamespace(origin={}, worked=[demo], raw=[]))  # type: ignore[arg-type]
+    out = capsys.readouterr().out
+    assert "search “Who?” → p0, p1, p2, p3, p4, p5, p6, p7 and 40 more\n" in out
+    assert "search “Ann” → p0, p1, p2, p3, p4, p5, p6, p7\n" in out
