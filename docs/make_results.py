@@ -95,11 +95,12 @@ def _row(number: int, result: dict[str, Any], program: dict[str, Any]) -> list[s
 
 
 def _shown(command: Sequence[str]) -> str:
-    """The command as a reader would write it: of the path of data only the last part, of the run no name."""
+    """The command as a reader would write it: of the paths of files only the last part, of the run no name."""
     parts = []
     for before, part in zip(["", *command], command, strict=False):
+        program, given, path = part.rpartition("=") if before == "--demos" else ("", "", part)
         if "--name" not in (before, part):
-            parts.append(Path(part).name if before == "--data" else part)
+            parts.append(program + given + (Path(path).name if before in ("--data", "--demos") else path))
     return " ".join(["dsp", *parts])
 
 

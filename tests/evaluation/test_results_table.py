@@ -32,10 +32,11 @@ def test_the_table_is_what_the_files_hold() -> None:
 def test_a_result_keeps_the_command_and_no_path_of_a_machine(tmp_path: Path) -> None:
     folder = new_run("mine", tmp_path)
     made: dict[str, Any] = {**evaluate(experiment(), folder), "timings": folder.timings()}
-    result = script().kept(made, ["eval", "cities", "--data", "/data/of/mine/cities", "-p", "reader"])
-    assert result["command"] == "dsp eval cities --data cities -p reader"
+    mine = ["--demos", "reader=/data/of/mine/demos.json", "--name", "again"]
+    result = script().kept(made, ["eval", "cities", "--data", "/data/of/mine/cities", "-p", "reader", *mine])
+    assert result["command"] == "dsp eval cities --data cities -p reader --demos reader=demos.json"
     assert "Which is city" not in json.dumps(result)
     text = script().results_table([result])
     assert "| 1: cities | scripted | reader | 12 of 12 | 0.917 \\[0.750, 1.000\\] | 0.917 | 1.000 | 1.0 |" in text
     assert "+0.667, p = 0.0078" in text
-    assert "1. `dsp eval cities --data cities -p reader`" in text
+    assert "1. `dsp eval cities --data cities -p reader --demos reader=demos.json`" in text
