@@ -49,7 +49,7 @@ def through_a_terminal(folder: Path, every: int, errors: Path | None = None, **c
 
 
 @EVERY
-@pytest.mark.parametrize("variables", [{}, {"NO_COLOR": "1"}])
+@pytest.mark.parametrize("variables", [{}, pytest.param({"NO_COLOR": "1"}, marks=pytest.mark.slow)])
 def test_styles_are_the_only_control_bytes_of_a_result(variables: dict[str, str], tmp_path: Path, every: int) -> None:
     written = through_a_terminal(tmp_path, every, tmp_path / "errors", TERM="xterm-256color", **variables)
     assert bool(OWN_STYLES.search(written)) == (not variables)
@@ -57,9 +57,9 @@ def test_styles_are_the_only_control_bytes_of_a_result(variables: dict[str, str]
     assert_plain((tmp_path / "errors").read_bytes())
 
 
-@EVERY
-def test_a_dumb_terminal_gets_text_alone(tmp_path: Path, every: int) -> None:
-    assert_plain(through_a_terminal(tmp_path, every, TERM="dumb"))
+@pytest.mark.slow
+def test_a_dumb_terminal_gets_text_alone(tmp_path: Path) -> None:
+    assert_plain(through_a_terminal(tmp_path, 1, TERM="dumb"))
 
 
 def assert_plain(texts: bytes) -> None:

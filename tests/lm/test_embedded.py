@@ -144,6 +144,7 @@ def test_a_beginning_is_evaluated_once_within_and_across_processes(weights: Path
     assert restored.completions == expected.completions
 
 
+@pytest.mark.slow
 @pytest.mark.model
 def test_short_beginnings_that_take_turns_are_not_evaluated_again(weights: Path, tmp_path: Path) -> None:
     long = (replace(PASSAGES[0], text=" ".join([PASSAGES[0].text] * 8)),)
