@@ -144,6 +144,7 @@ def test_the_prompt_can_be_read_back() -> None:
         assert HELPS.read(f" {shown.helps}").values["helps"] == shown.helps
 
 
+@pytest.mark.slow
 @pytest.mark.model
 def test_the_large_embedded_model_finds_the_passage_that_helps(ask_home: Path) -> None:
     lm = connect("embedded:qwen2.5-coder-1.5b", home=ask_home)
