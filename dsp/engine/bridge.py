@@ -4,7 +4,6 @@ A function started by `running` is a *run*. It, and whatever it calls, may `wait
 plain call; meanwhile the loop goes on with the other runs. Each run has context variables of its own.
 """
 
-import inspect
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -53,16 +52,11 @@ async def running(work: Callable[[], T]) -> T:
         ended = await turns.or_end()
         asked = go_on()
         if ended is not None and not run.dead:  # it has what it waited for; the end comes where it waits again
-            _leave(asked)
+            if asyncio.iscoroutine(asked):  # nobody will wait for it, and it would say so
+                asked.close()
             asked = run.throw(ended)
     result: T = asked
     return result
-
-
-def _leave(asked: Any) -> None:
-    """Nobody will wait for this: a coroutine that never began says so unless it is closed."""
-    if inspect.iscoroutine(asked):
-        asked.close()
 
 
 class _Turns:

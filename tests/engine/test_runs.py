@@ -112,13 +112,13 @@ def test_no_more_than_allowed_are_in_flight() -> None:
     assert most == [7]
 
 
-def test_what_the_first_of_many_sends_goes_out_before_the_last_of_them_wakes() -> None:
-    """64 runs wake together, as when a server answers them at once; what each sends is a callback of the loop."""
+def woken_together(wait: Callable[[asyncio.Event], object]) -> list[tuple[str, int]]:
+    """When each of 64 runs woke that wait for one event, and when what it then sent left: a callback of the loop."""
     events: list[tuple[str, int]] = []
     answered = asyncio.Event()
 
     def work(i: int) -> None:
-        bridge.wait(answered.wait())
+        wait(answered)
         events.append(("woke", i))
         loop.loop().call_soon(events.append, ("sent", i))
 
@@ -128,32 +128,28 @@ def test_what_the_first_of_many_sends_goes_out_before_the_last_of_them_wakes() -
 
     runs: list[Callable[[], None]] = [answer, *(partial(work, i) for i in range(64))]
     loop.together(runs, at_once=65)
-    kinds = [kind for kind, _ in events[:64]]
     assert [i for kind, i in events if kind == "woke"] == list(range(64))
+    return events
+
+
+def test_what_the_first_of_many_sends_goes_out_before_the_last_of_them_wakes() -> None:
+    """As when a server answers many at once."""
+    events = woken_together(lambda answered: bridge.wait(answered.wait()))
+    kinds = [kind for kind, _ in events[:64]]
     assert events.index(("sent", 0)) < events.index(("woke", 10))
     assert abs(kinds.count("woke") - kinds.count("sent")) <= 8
 
 
 def test_those_whose_waiting_failed_take_turns_too() -> None:
-    events: list[tuple[str, int]] = []
-    broken = asyncio.Event()
-
-    async def breaks() -> None:
-        await broken.wait()
+    async def breaks(answered: asyncio.Event) -> None:
+        await answered.wait()
         raise ConnectionError("the server went away")
 
-    def work(i: int) -> None:
+    def wait(answered: asyncio.Event) -> None:
         with pytest.raises(ConnectionError):
-            bridge.wait(breaks())
-        events.append(("woke", i))
-        loop.loop().call_soon(events.append, ("sent", i))
+            bridge.wait(breaks(answered))
 
-    def break_it() -> None:
-        bridge.sleep(0.05)
-        broken.set()
-
-    runs: list[Callable[[], None]] = [break_it, *(partial(work, i) for i in range(64))]
-    loop.together(runs, at_once=65)
+    events = woken_together(wait)
     assert events.index(("sent", 0)) < events.index(("woke", 10))
 
 

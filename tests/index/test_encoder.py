@@ -44,7 +44,6 @@ def cosines(one: NDArray[np.float32], other: NDArray[np.float32]) -> list[float]
     return [float(cosine) for cosine in (one * other).sum(axis=1)]
 
 
-@pytest.mark.slow
 def test_the_embedded_encoder_is_one_vector_space_in_both_its_forms(
     torch_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

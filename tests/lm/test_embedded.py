@@ -72,7 +72,6 @@ def test_it_answers_from_the_context(lm: EmbeddedLM) -> None:
     assert all(reply.completions[0].finish == "stop" for reply in replies)
 
 
-@pytest.mark.slow
 @pytest.mark.model
 def test_equal_requests_get_equal_replies_whatever_was_asked_before(lm: EmbeddedLM, weights: Path) -> None:
     first = one(lm, asked()).completions
@@ -173,7 +172,6 @@ def test_a_damaged_state_is_evaluated_again(weights: Path, tmp_path: Path) -> No
     assert mended.read_bytes() != bytes(damaged)
 
 
-@pytest.mark.slow
 @pytest.mark.model
 def test_threads_share_one_model(lm: EmbeddedLM) -> None:
     expected = [one(lm, asked(question)).completions for question in ("Which reader?", "How many clips?")]
