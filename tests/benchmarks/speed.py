@@ -121,24 +121,21 @@ SUITES: dict[str, Callable[[int], list[Row]]] = {
 }
 
 
-BUILDS: dict[str, Callable[[int, int], list[Row]]] = {
-    "build": speed_build.over_encoder,
-    "peers": speed_build.over_peers,
-}
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", choices=(*SUITES, *BUILDS), action="append")
+    parser.add_argument("--only", choices=(*SUITES, *speed_build.SIDES), action="append")
     parser.add_argument("--passages", type=int, default=20_000)
     chosen = parser.parse_args(arguments)
     print(f"load of the machine before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; {chosen.rounds} rounds\n")
     print("| what | ours | baseline | ratio: median (range) | bar |\n|---|---|---|---|---|", flush=True)
-    for name in chosen.only or SUITES:
-        rows = BUILDS[name](chosen.rounds, chosen.passages) if name in BUILDS else SUITES[name](chosen.rounds)
-        for row in rows:
+    names = list(dict.fromkeys(chosen.only or SUITES))
+    for name in names:
+        for row in SUITES[name](chosen.rounds) if name in SUITES else ():
+            print(row.line(), flush=True)
+    if against := [name for name in names if name in speed_build.SIDES]:
+        for row in speed_build.compare(chosen.rounds, chosen.passages, against):
             print(row.line(), flush=True)
 
 

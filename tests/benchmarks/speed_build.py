@@ -1,8 +1,11 @@
 """What building an index costs end to end: over the encoder's own time, and over what peers take with its weights."""
 
+import json
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from dsp import environment
@@ -11,6 +14,24 @@ from tests.benchmarks import prose
 from tests.benchmarks.sides import Row, ours, peer
 
 _UNITS = (("cpu_s", "s CPU"), ("wall_s", "s"))
+
+
+@dataclass(frozen=True)
+class Side:
+    """What a build is set against: how it is run, given the rows and the weights' folder, and the bar."""
+
+    build: Callable[[Path, Path], dict[str, float]]
+    bar: str
+
+
+# `build` is reading, cutting, encoding, both sides of the index and publishing; `peers` have the same weights.
+SIDES = {
+    "build": {"its encoder alone": Side(lambda file, _: ours("building", "encoder", file), "≤ 1.15×")},
+    "peers": {
+        "txtai, same weights": Side(lambda file, model: peer("builders", "txtai_build", file, model), "< 1×"),
+        "LlamaIndex, same weights": Side(lambda file, model: peer("builders", "llamaindex_build", file, model), "< 1×"),
+    },
+}
 
 
 @contextmanager
@@ -22,35 +43,28 @@ def rows_of_text(passages: int) -> Iterator[Path]:
         yield file
 
 
-def over_encoder(rounds: int, passages: int) -> list[Row]:
-    """Reading, cutting, encoding, both sides of the index and publishing, over the encoding of the same texts."""
-    _weights()
-    with rows_of_text(passages) as file:
-        pairs = [(ours("building", "index", file), ours("building", "encoder", file)) for _ in range(rounds)]
-    built, encoded = zip(*pairs, strict=True)
-    what = f"index of {passages:,} passages, end to end"
-    return [
-        Row(what, "its encoder alone", [b[of] for b in built], [e[of] for e in encoded], unit, "≤ 1.15×")
-        for of, unit in _UNITS
-    ]
-
-
-def over_peers(rounds: int, passages: int) -> list[Row]:
-    """The same over the builds of txtai and LlamaIndex, each with the same weights and its default runtime."""
-    model, names = _weights(), {"txtai": "txtai_build", "LlamaIndex": "llamaindex_build"}
+def compare(rounds: int, passages: int, against: Sequence[str]) -> list[Row]:
+    """An index built end to end over each of the named `SIDES`, which take turns with it."""
+    model, sides = _weights(), [side for name in against for side in SIDES[name].items()]
     built: list[dict[str, float]] = []
-    peers: dict[str, list[dict[str, float]]] = {name: [] for name in names}
+    others: list[list[dict[str, float]]] = [[] for _ in sides]
     with rows_of_text(passages) as file:
         for _ in range(rounds):
-            built.append(ours("building", "index", file))
-            for name, script in names.items():
-                peers[name].append(peer("builders", script, file, model))
+            built.append(_told("index", ours("building", "index", file)))
+            for found, (name, side) in zip(others, sides, strict=True):
+                found.append(_told(name, side.build(file, model)))
     what = f"index of {passages:,} passages, end to end"
     return [
-        Row(what, f"{name}, same weights", [b[of] for b in built], [p[of] for p in found], unit, "< 1×")
-        for name, found in peers.items()
+        Row(what, name, [mine[of] for mine in built], [its[of] for its in found], unit, side.bar)
+        for found, (name, side) in zip(others, sides, strict=True)
         for of, unit in _UNITS
     ]
+
+
+def _told(name: str, found: dict[str, float]) -> dict[str, float]:
+    """The same, once it stands on stderr: a side may take a quarter of an hour, and tells its stages."""
+    print(name, json.dumps(found), file=sys.stderr, flush=True)
+    return found
 
 
 def _weights() -> Path:
