@@ -4,6 +4,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from traceback import walk_tb
 from typing import Any
@@ -15,7 +16,7 @@ from dsp.errors import ProgramError
 from dsp.index.protocol import hits_from
 from dsp.index.replayed import ReplayedRetriever
 from dsp.lm.cached import CachedLM
-from dsp.lm.protocol import LM
+from dsp.lm.protocol import LM, Reply, Request
 from dsp.lm.replayed import ReplayedLM
 from dsp.parameters import joined, parameters_from, parameters_json
 from dsp.record.calls import Crossing
@@ -33,6 +34,7 @@ class Prediction:
     `supported` says whether the answer makes a claim and each has a citation whose quote was found, or nearly;
     `verified` whether each has one that was found.
     `stages` names the LMs of single stages, where other ones than `lm` were set for them.
+    `spoken` is what was asked of them and said, in order.
     `remarks` say what no crossing shows, such as that passages were not reranked.
     `tokens` counts what a model processed in this run; recorded replies cost nothing.
     """
@@ -44,7 +46,7 @@ class Prediction:
     verified: bool
     example: Example
     crossings: tuple[Crossing, ...]
-    steps: tuple[Step, ...]
+    spoken: tuple[tuple[Request, Reply], ...] = field(repr=False)
     run: str
     seconds: float
     tokens: int
@@ -53,6 +55,11 @@ class Prediction:
     lm: str
     stages: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     remarks: tuple[str, ...] = ()
+
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """What each stage was given and what it wrote, in order: worked examples."""
+        return steps(self.spoken, self.example)
 
     def json(self) -> dict[str, JSON]:
         """The prediction as `dsp ask --json` prints it."""
@@ -159,7 +166,7 @@ def _run(
         verified=cited.verified,
         example=example,
         crossings=tuple(trace.crossings),
-        steps=steps(trace.spoken, example),
+        spoken=tuple(trace.spoken),
         run=trace.run,
         seconds=time.perf_counter() - started,
         tokens=trace.tokens,

@@ -124,23 +124,26 @@ class Budget:
 
         Raises BudgetReached where that does not fit beside what others hold; `exhausted` where it would not fit alone.
         """
-        if self._tokens is None and self._usd is None:
-            return
         with self._lock:
             if self._exceeds(sum(self._held, start=self.spent + most)):
                 self.exhausted = self.exhausted or self._exceeds(self.spent + most)
                 raise BudgetReached(f"the budget of {self.limits} does not allow another request")
             self._held.append(most)
 
-    def settle(self, held: Spent, spent: Spent | None) -> None:
-        """Give back what was set aside and count what the request did cost; None where it failed."""
+    def settle(self, held: Spent | None, spent: Spent | None) -> None:
+        """Give back what was set aside, if anything, and count what the request did cost; None where it failed."""
         with self._lock:
-            if held in self._held:
+            if held is not None and held in self._held:
                 self._held.remove(held)
             if spent is not None:
                 self.spent += spent
         if spent is not None:
             self._keep(spent)
+
+    @property
+    def limited(self) -> bool:
+        """Whether there is any limit."""
+        return self._tokens is not None or self._usd is not None
 
     @property
     def limits(self) -> str:
@@ -166,25 +169,32 @@ class MeteredLM(AroundLM):
 
     def complete(self, requests: Sequence[Request]) -> list[Reply]:
         """Ask the LM behind it; raises BudgetReached where that could cost more than is left."""
-        each = [self.budget.cost(*most_tokens(request, self.style)) for request in requests]
-        most = sum(each, start=Spent())
+        held = self._held(requests) if self.budget.limited else None
+        spent = None
+        try:
+            replies = self.inner.complete(requests)
+            spent = sum(map(self._spent, requests, replies), start=Spent())
+        finally:
+            self.budget.settle(held, spent)
+        return replies
+
+    def _held(self, requests: Sequence[Request]) -> Spent:
+        """What the budget has set aside for these requests."""
+        most = sum(map(self._most, requests), start=Spent())
         try:
             self.budget.hold(most)
         except BudgetReached:
             self.refused = True
             raise
-        spent = None
-        try:
-            replies = self.inner.complete(requests)
-            spent = sum(map(self._spent, replies, each), start=Spent())
-        finally:
-            self.budget.settle(most, spent)
-        return replies
+        return most
 
-    def _spent(self, reply: Reply, most: Spent) -> Spent:
+    def _most(self, request: Request) -> Spent:
+        return self.budget.cost(*most_tokens(request, self.style))
+
+    def _spent(self, request: Request, reply: Reply) -> Spent:
         usage = reply.usage
         counted = usage.prompt_tokens or usage.completion_tokens
-        return self.budget.cost(usage.prompt_tokens, usage.completion_tokens) if counted else most
+        return self.budget.cost(usage.prompt_tokens, usage.completion_tokens) if counted else self._most(request)
 
 
 def most_tokens(request: Request, style: Style) -> tuple[int, int]:

@@ -77,7 +77,7 @@ class Experiment:
 
     def stages_for(self, entry: Entry) -> dict[str, LM]:
         """The LMs for those stages that a program has, as far as its file can tell."""
-        known = stages_of(entry.program)
+        known = stages_of(entry.program) if self.stages else None
         return {stage: lm for stage, lm in self.stages.items() if known is None or stage in known}
 
     def header(self) -> dict[str, JSON]:

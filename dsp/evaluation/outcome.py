@@ -3,14 +3,14 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from dsp.errors import UsageError
 from dsp.evaluation.benchmark import document_id
 from dsp.evaluation.metrics import Metric
 from dsp.index.protocol import hits_from
-from dsp.lm.protocol import completion_from
+from dsp.lm.protocol import completion_of
 from dsp.record.calls import Crossing
 from dsp.runner import Prediction
 from dsp.text.matching import held_by
@@ -68,7 +68,7 @@ class Outcome:
 
     def json(self) -> dict[str, JSON]:
         """The outcome as a line of a run folder."""
-        return asdict(self)
+        return {**vars(self), "scores": dict(self.scores), "cost": dict(vars(self.cost))}
 
 
 def outcome_from(record: Mapping[str, Any]) -> Outcome:
@@ -126,8 +126,8 @@ def confidence_of(prediction: Prediction) -> float | None:
     own = prediction.example.get("confidence")
     if isinstance(own, int | float) and not isinstance(own, bool) and 0 <= own <= 1:
         return round(float(own), 4)
-    replies: list[Any] = [crossing.calls[0].reply for crossing in prediction.crossings if crossing.door == "lm"]
-    mean = completion_from(replies[-1]).mean_logprob if replies else None
+    asked = [crossing.calls[0] for crossing in prediction.crossings if crossing.door == "lm"]
+    mean = completion_of(asked[-1]).mean_logprob if asked else None
     return None if mean is None else round(min(1.0, math.exp(mean)), 4)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from dsp.crowd import each, is_end, within
+from dsp.engine.collecting import calmly
 from dsp.errors import (
     BudgetReached,
     IntegrityError,
@@ -70,7 +71,11 @@ def evaluate(
     """
     header = experiment.header()
     budget = budget or Budget(price=None)
-    with folder.writing(header, fresh=fresh), using(lm=experiment.lm, retriever=experiment.retriever, journal=journal):
+    with (
+        folder.writing(header, fresh=fresh),
+        using(lm=experiment.lm, retriever=experiment.retriever, journal=journal),
+        calmly(),
+    ):
         budget.begin(folder.spent(), folder.spend)
         tasks = remaining(experiment, folder, retry_failed=retry_failed)
         session = _Session(experiment, folder, budget, deadline, told, warn, len(tasks))

@@ -10,7 +10,7 @@ from dsp.engine import bridge, loop
 from dsp.errors import Busy, DSPError, IntegrityError, StorageError
 from dsp.lm import crossing
 from dsp.lm.around import AroundLM
-from dsp.lm.protocol import LM, Reply, Request, Usage, completion_from, described, reply_calls
+from dsp.lm.protocol import LM, Reply, Request, Usage, completion_of, described, reply_calls
 from dsp.record.calls import Call
 from dsp.record.journal import Journal
 
@@ -76,7 +76,7 @@ class CachedLM(AroundLM):
             self.journal.claims.release(slot for slot in mine if slot not in asked)
             for slot in mine:
                 found = calls.get(slot)
-                self.journal.flights.land(slot, found if found is not None and self._usable(found.reply) else None)
+                self.journal.flights.land(slot, found if found is not None and self._usable(found) else None)
         return waiting
 
     def _keep(self, fetched: Sequence[Call]) -> None:
@@ -116,10 +116,10 @@ class CachedLM(AroundLM):
                 slot = (call.key, call.sample)
                 calls[slot], asked[slot] = call, reply
 
-    def _usable(self, reply: Mapping[str, Any]) -> bool:
+    def _usable(self, call: Call) -> bool:
         """Whether a recorded reply is a finished completion; also false for what is no completion at all."""
         try:
-            completion, _ = completion_from(reply), tuple(reply["dropped"])
+            completion, _ = completion_of(call), tuple(_dropped(call))
         except (KeyError, TypeError, ValueError):
             return False
         finished = completion.finish == "stop" or (self.unfinished and completion.finish == "length")
@@ -167,12 +167,17 @@ def _merged(slots: Sequence[Slot], calls: Mapping[Slot, Call], asked: Mapping[Sl
             usage += Usage(prompt_tokens=call.prompt_tokens, completion_tokens=call.completion_tokens)
     dropped: dict[str, None] = {}
     for call in mine:
-        reply: Mapping[str, Any] = call.reply
-        dropped |= dict.fromkeys(reply["dropped"])
+        dropped |= dict.fromkeys(_dropped(call))
     return Reply(
-        completions=tuple(completion_from(call.reply) for call in mine),
+        completions=tuple(map(completion_of, mine)),
         usage=usage,
         seconds=sum(reply.seconds for reply in fresh) if fresh else looked,
         cached=not fresh,
         dropped=tuple(dropped),
     )
+
+
+def _dropped(call: Call) -> Sequence[str]:
+    reply: Mapping[str, Any] = call.reply
+    dropped: Sequence[str] = reply["dropped"]
+    return dropped

@@ -198,14 +198,19 @@ def completion_json(completion: Completion) -> dict[str, JSON]:
     return {"text": completion.text, "finish": completion.finish, "logprobs": logprobs}
 
 
-def completion_from(record: Mapping[str, Any]) -> Completion:
-    """The completion that `completion_json` wrote."""
-    logprobs = record["logprobs"]
-    return Completion(
-        text=record["text"],
-        finish=record["finish"],
-        logprobs=None if logprobs is None else tuple(TokenLogprob(token=t, logprob=p) for t, p in logprobs),
-    )
+def completion_of(call: Call) -> Completion:
+    """The completion that a recorded reply holds, read once; KeyError, TypeError or ValueError where it is none."""
+    held: Completion | None = call.__dict__.get("_completion")
+    if held is None:
+        reply: Mapping[str, Any] = call.reply
+        logprobs = reply["logprobs"]
+        held = Completion(
+            text=reply["text"],
+            finish=reply["finish"],
+            logprobs=None if logprobs is None else tuple(TokenLogprob(token=t, logprob=p) for t, p in logprobs),
+        )
+        call.__dict__["_completion"] = held  # as cached_property does, in a frozen class
+    return held
 
 
 def reply_calls(lm: LM, request: Request, reply: Reply) -> list[Call]:
@@ -225,6 +230,6 @@ def reply_calls(lm: LM, request: Request, reply: Reply) -> list[Call]:
         )
         for i, completion in enumerate(reply.completions)
     ]
-    for call in calls:
-        call.__dict__["request_text"] = what.text
+    for call, completion in zip(calls, reply.completions, strict=True):
+        call.__dict__["request_text"], call.__dict__["_completion"] = what.text, completion
     return calls

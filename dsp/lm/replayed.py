@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from dsp.lm.protocol import Reply, Request, Style, Usage, completion_from, describe
+from dsp.lm.protocol import Reply, Request, Style, Usage, completion_of, describe
 from dsp.lm.window import cut, parts
 from dsp.record.journal import RunRecord
 from dsp.record.recording import Recording
@@ -59,7 +59,7 @@ class ReplayedLM:
             reply: Mapping[str, Any] = one.call.reply
             dropped |= dict.fromkeys(reply["dropped"])
         return Reply(
-            completions=tuple(completion_from(one.call.reply) for one in found),
+            completions=tuple(completion_of(one.call) for one in found),
             usage=usage,
             seconds=sum(crossing.seconds for crossing in crossings.values()),
             cached=all(crossing.cached for crossing in crossings.values()),

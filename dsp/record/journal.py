@@ -120,13 +120,13 @@ class Journal:
         self._pending.commit()
         return self._database
 
-    def find(self, key: str, sample: int, usable: Callable[[Mapping[str, JSON]], bool] = bool) -> Call | None:
+    def find(self, key: str, sample: int, usable: Callable[[Call], bool] = bool) -> Call | None:
         """The first undamaged reply to a request that is `usable`, whichever run asked; None where there is none."""
         with self._database.reading() as rows:
-            recorded = next((call for call in ledger.calls_of(rows, key, sample) if usable(call.reply)), None)
+            recorded = next((call for call in ledger.calls_of(rows, key, sample) if usable(call)), None)
         if recorded is not None:
             return recorded
-        return next((call for call in self._pending.found(key, sample) if usable(call.reply)), None)
+        return next((call for call in self._pending.found(key, sample) if usable(call)), None)
 
     def read(self, run: str) -> RunRecord:
         """A whole run, by its id, the start of one, or `last`; raises IntegrityError where any of it was altered."""

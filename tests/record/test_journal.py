@@ -77,9 +77,9 @@ def test_a_reply_is_found_by_request_and_sample(journal: Journal) -> None:
 
 def test_the_first_usable_reply_is_found(journal: Journal) -> None:
     record(journal, call(text="A", finish="length"), call(text="B"), call(text="C"))
-    found = journal.find(call().key, 0, usable=lambda reply: reply["finish"] == "stop")
+    found = journal.find(call().key, 0, usable=lambda call: call.reply["finish"] == "stop")
     assert found is not None and found.reply["text"] == "B"
-    assert journal.find(call().key, 0, usable=lambda reply: reply["text"] == "Z") is None
+    assert journal.find(call().key, 0, usable=lambda call: call.reply["text"] == "Z") is None
 
 
 def test_equal_replies_are_kept_once_and_different_ones_each(journal: Journal) -> None:
