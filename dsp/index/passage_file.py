@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from dsp.index.generation import Generation
 from dsp.index.protocol import passage_from
 from dsp.index.storage import Draft
-from dsp.types import Passage
+from dsp.types import NOTHING, Passage
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,7 +24,8 @@ def read_passage(generation: Generation, offsets: "Array", position: int) -> Pas
     """The passage at a position of a generation; `offsets`, shape (count + 1,), are where each begins."""
     start, end = offsets[position : position + 2].tolist()
     record = _row(generation.read(PASSAGES, start, end - start).decode())[0]
-    record["metadata"] = MappingProxyType(record["metadata"])  # many searches give out the same passage
+    metadata = record["metadata"]
+    record["metadata"] = MappingProxyType(metadata) if metadata else NOTHING  # many searches give out the same passage
     passage = Passage.__new__(Passage)
     vars(passage).update(record)  # as `Passage(**record)`, whose nine checks against change take as long as the rest
     return passage
