@@ -1,6 +1,8 @@
 """run: both doors recorded, the answer cited; replay: the same bytes from the record alone."""
 
+import copy
 import json
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -66,6 +68,12 @@ def test_the_steps_of_a_run_are_worked_examples_of_its_stages() -> None:
     assert steps[0].example.query == "tasks of Flan"
     assert steps[1].example.answer == "1,836"
     assert len(steps[1].example.context) == 2
+
+
+def test_a_prediction_can_be_copied_and_pickled_with_its_steps() -> None:
+    prediction = ran()
+    for same in (pickle.loads(pickle.dumps(prediction)), copy.deepcopy(prediction)):
+        assert same == prediction and same.steps == prediction.steps and same.json() == prediction.json()
 
 
 def test_the_json_form_holds_what_the_command_line_promises() -> None:

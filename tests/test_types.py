@@ -1,10 +1,12 @@
 """Examples are immutable records; gold and predicted answers stay apart."""
 
 import copy
+import pickle
+from dataclasses import asdict
 
 import pytest
 
-from dsp.types import NO_DEMOS, Demos, Example
+from dsp.types import NO_DEMOS, NOTHING, Demos, Example, Passage
 
 
 def test_an_example_is_changed_by_copying() -> None:
@@ -56,3 +58,14 @@ def test_demos_of_a_stage_are_the_raw_and_the_worked_ones() -> None:
     assert demos.at("hop") == (raw, worked)
     assert demos.at("answer") == (raw,)
     assert NO_DEMOS.at("hop") == ()
+
+
+def test_records_without_metadata_can_be_copied_and_pickled() -> None:
+    passage = Passage(id="p", text="t")
+    assert pickle.loads(pickle.dumps(passage)) == copy.deepcopy(passage) == Passage(**asdict(passage)) == passage
+    assert pickle.loads(pickle.dumps(NOTHING)) is NOTHING and dict(NOTHING) == {} == NOTHING
+    assert "any" not in NOTHING and NOTHING.get("any") is None and len(NOTHING) == 0 and repr(NOTHING) == "{}"
+    with pytest.raises(KeyError):
+        NOTHING["any"]
+    with pytest.raises(TypeError):
+        NOTHING["any"] = 1  # type: ignore[index]

@@ -16,7 +16,7 @@ def calmly() -> Iterator[None]:
     """For one block, look for cycles far less often, and not at all in what was there before it.
 
     Blocks of several threads may overlap: the last one restores what the first one found. Where somebody has frozen
-    objects, these and the others stay as they are.
+    objects, these and the others stay as they are; thresholds that are set within stay, too.
     """
     _begin()
     try:
@@ -32,7 +32,7 @@ def _begin() -> None:
         if _inside == 1 and not gc.get_freeze_count():
             _thresholds = gc.get_threshold()
             gc.freeze()
-            gc.set_threshold(_thresholds[0] * _LESS_OFTEN, *_thresholds[1:])
+            gc.set_threshold(*_less_often(_thresholds))
 
 
 def _end() -> None:
@@ -40,6 +40,11 @@ def _end() -> None:
     with _lock:
         _inside -= 1
         if _inside == 0 and _thresholds is not None:
-            gc.set_threshold(*_thresholds)
+            if gc.get_threshold() == _less_often(_thresholds):
+                gc.set_threshold(*_thresholds)
             gc.unfreeze()
             _thresholds = None
+
+
+def _less_often(thresholds: tuple[int, int, int]) -> tuple[int, int, int]:
+    return (thresholds[0] * _LESS_OFTEN, *thresholds[1:])

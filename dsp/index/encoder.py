@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from dsp.environment import quiet_native_threads
 from dsp.errors import UsageError
-from dsp.index import e5, e5_weights, onnx_model
+from dsp.index import e5, e5_weights
+from dsp.index.onnx_model import PREFIX, OnnxModel
 from dsp.index.recipe import EncoderChoice
 from dsp.index.static import NAME as STATIC
 from dsp.index.static import StaticEncoder
@@ -68,18 +69,9 @@ def connect_encoder(choice: EncoderChoice, *, home: Path, metric: str = "cosine"
         from dsp.index.remote_encoder import open_remote_encoder
 
         return open_remote_encoder(choice, normalised=metric == "cosine")
-    if choice.name.startswith(onnx_model.PREFIX):
-        return onnx_model.chosen(choice, normalised=metric == "cosine")
-    return _by_name(choice, bytes_to_encode, normalised=metric == "cosine")
-
-
-def _by_name(choice: EncoderChoice, bytes_to_encode: int, *, normalised: bool) -> Encoder:
-    """A sentence-transformers model; for little text by ONNX Runtime, where its folder has a model for that."""
-    model, folder = SentenceModel(choice, normalised=normalised), Path(choice.name).expanduser()
-    exported = onnx_model.exported_in(folder) if bytes_to_encode <= _FEW_BYTES else None
-    if exported is None:
-        return model
-    return onnx_model.OnnxModel(choice, folder, exported, model.fingerprint, normalised=normalised)
+    if choice.name.startswith(PREFIX):
+        return OnnxModel(choice, normalised=metric == "cosine")
+    return SentenceModel(choice, normalised=metric == "cosine")
 
 
 def _embedded(choice: EncoderChoice, home: Path, bytes_to_encode: int) -> Encoder:

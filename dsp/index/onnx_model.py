@@ -5,7 +5,7 @@ import importlib.util
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     Floats: TypeAlias = NDArray[numpy.float32]
 
 PREFIX = "onnx:"
-EXPORTED = "onnx/model.onnx"
-"""Where a model's own export lies, in full precision: its vectors are those that torch computes."""
 _BATCH = 32
 _LONGEST = 512
 
@@ -34,114 +32,108 @@ def is_installed() -> bool:
     return importlib.util.find_spec("onnxruntime") is not None
 
 
-def exported_in(folder: Path) -> Path | None:
-    """A folder's own export, where ONNX Runtime can give what sentence-transformers does with the folder."""
-    file = folder / EXPORTED
-    try:
-        return file if is_installed() and file.is_file() and _About.of(folder) else None
-    except UsageError:
-        return None
-
-
-def chosen(choice: EncoderChoice, *, normalised: bool) -> "OnnxModel":
-    """The encoder named `onnx:FILE`; UsageError where there is no such file, or not what else it takes."""
-    file = Path(choice.name.removeprefix(PREFIX)).expanduser()
-    if not is_installed():
-        raise UsageError(f"the encoder {choice.name!r} needs ONNX Runtime; install it with: pip install 'dsp-qa[onnx]'")
-    if not file.is_file():
-        raise UsageError(
-            f"there is no file {file}; give the encoder as {PREFIX}FILE, an .onnx file in a model's folder"
-        )
-    folder = next((parent for parent in file.absolute().parents if (parent / "tokenizer.json").is_file()), None)
-    if folder is None:
-        raise UsageError(f"no folder above {file} holds a tokenizer.json; leave the file within its model's folder")
-    small = [path.read_bytes() for path in sorted(folder.glob("*.json")) if path.name != "tokenizer.json"]
-    parts = (file.name, _sample(file), _sample(folder / "tokenizer.json"), small, normalised, _prefixes(choice))
-    fingerprint = f"onnx-{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}"
-    return OnnxModel(choice, folder, file, fingerprint, normalised=normalised)
-
-
 class OnnxModel:
-    """A model in ONNX form with the tokenizer, window, prompts and pooling of its sentence-transformers folder.
+    """The encoder named `onnx:FILE`: the file's weights, and tokenizer, window, prompts and pooling of its folder.
 
-    Raises UsageError where the folder asks for more than that (another layer, another pooling).
+    Raises UsageError where there is no such file, or its folder asks for more than that (another layer or pooling).
     """
 
-    def __init__(
-        self, choice: EncoderChoice, folder: Path, file: Path, fingerprint: str, *, normalised: bool = True
-    ) -> None:
-        """Name the files; nothing is read or imported yet but what says how the model is used."""
+    def __init__(self, choice: EncoderChoice, *, normalised: bool = True) -> None:
+        """Find the files; nothing is loaded yet but what says how the model is used."""
         self.name = choice.name
-        self.fingerprint = fingerprint
-        self._folder, self._file, self._normalised = folder, file, normalised
-        self._prefixes = _prefixes(choice)
-        self._about = _About.of(folder)
+        self._file = Path(choice.name.removeprefix(PREFIX)).expanduser().absolute()
+        self._normalised = normalised
+        self._prefixes = {"query": choice.query_prefix, "passage": choice.passage_prefix}
+        if not is_installed():
+            raise UsageError(
+                f"the encoder {self.name!r} needs ONNX Runtime; install it with: pip install 'dsp-qa[onnx]'"
+            )
+        if not self._file.is_file():
+            raise UsageError(
+                f"there is no file {self._file}; give the encoder as {PREFIX}FILE, an .onnx file in a model's folder"
+            )
+        self._about = _about(self._file)
         self._opened: tuple[int, Any] | None = None
+        self._inherited: list[Any] = []
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Tells the weights, with what lies beside them, the tokenizer and the use that is made of them from others."""
+        files = sorted(path for path in self._file.parent.iterdir() if path.name.startswith(self._file.name))
+        weights = [_sample(path) for path in files if path.is_file()]
+        parts = (weights, _sample(self._about.tokenizer), replace(self._about, tokenizer=Path()), self._normalised)
+        return f"onnx-{hashlib.sha256(repr((*parts, self._prefixes)).encode()).hexdigest()[:16]}"
 
     def encode_queries(self, texts: Sequence[str]) -> "Floats":
-        """One vector for each query."""
-        return self._encode(texts, "query")
+        """One vector for each query, each by itself: in eight bits a text's vector depends on what stands beside it."""
+        return self._encode(texts, "query", batch=1)
 
     def encode_passages(self, texts: Sequence[str]) -> "Floats":
         """One vector for each passage."""
-        return self._encode(texts, "passage")
+        return self._encode(texts, "passage", batch=_BATCH)
 
-    def _encode(self, texts: Sequence[str], kind: str) -> "Floats":
+    def _encode(self, texts: Sequence[str], kind: str, batch: int) -> "Floats":
         import numpy as np
 
-        own = self._about.prompts
-        prefix = self._prefixes[kind]
+        own, prefix = self._about.prompts, self._prefixes[kind]
         if prefix is None:
             prefix = own.get(kind) or (own.get("document") if kind == "passage" else None) or ""
         said = [prefix + plain(text) for text in texts]
         tokens = self._tokenizer.encode_batch([text.lower() for text in said] if self._about.lower_case else said)
         by_length = sorted(range(len(tokens)), key=lambda i: -len(tokens[i].ids))
-        vectors = np.zeros((len(tokens), 0), np.float32)
-        for start in range(0, len(by_length), _BATCH):
-            places = by_length[start : start + _BATCH]
-            found = self._pooled([tokens[i] for i in places])
-            if not start:
-                vectors = np.zeros((len(tokens), found.shape[1]), np.float32)
-            vectors[places] = found
-        return unit(vectors) if (self._normalised or self._about.normalises) and len(tokens) else vectors
+        if not by_length:
+            return np.zeros((0, 0), np.float32)
+        groups = [by_length[start : start + batch] for start in range(0, len(by_length), batch)]
+        found = np.concatenate([self._pooled([tokens[i] for i in places]) for places in groups])
+        vectors = np.empty_like(found)
+        vectors[by_length] = found
+        if self._about.normalises:
+            vectors = unit(vectors)
+        vectors = vectors[:, : self._about.dimension]
+        return unit(vectors) if self._normalised else np.ascontiguousarray(vectors)
 
     def _pooled(self, tokens: Sequence[Any]) -> "Floats":
         """The vectors of one batch, shape (n, dimension)."""
         import numpy as np
 
-        session, longest = self._session, max(len(each.ids) for each in tokens)
-        given = {name: np.zeros((len(tokens), longest), np.int64) for name in ("input_ids", "attention_mask")}
+        shape = (len(tokens), max(len(each.ids) for each in tokens))
+        given = {name: np.zeros(shape, np.int64) for name in ("input_ids", "attention_mask", "token_type_ids")}
         for row, each in enumerate(tokens):
             given["input_ids"][row, : len(each.ids)] = each.ids
             given["attention_mask"][row, : len(each.ids)] = 1
-        given["token_type_ids"] = np.zeros_like(given["input_ids"])
+        session = self._session
         wanted = {one.name for one in session.get_inputs()}
-        states = session.run(None, {name: array for name, array in given.items() if name in wanted})[0]
+        if more := sorted(wanted - given.keys()):
+            raise UsageError(f"{self._file} also takes {more[0]}, which is not given here; export the encoder alone")
+        states = session.run(None, {name: given[name] for name in wanted})[0]
         if states.ndim == 2:  # an export that pools by itself
             return np.asarray(states, np.float32)
         if self._about.pooling == "cls":
             return np.asarray(states[:, 0], np.float32)
         mask = given["attention_mask"][:, :, None].astype(np.float32)
-        return np.asarray((states * mask).sum(axis=1) / mask.sum(axis=1), np.float32)
+        return np.asarray((states * mask).sum(axis=1) / np.maximum(mask.sum(axis=1), 1e-9), np.float32)
 
     @cached_property
     def _tokenizer(self) -> Any:
         from tokenizers import Tokenizer
 
-        tokenizer = Tokenizer.from_file(str(self._folder / "tokenizer.json"))
+        tokenizer = Tokenizer.from_file(str(self._about.tokenizer))
         tokenizer.no_padding()
         tokenizer.enable_truncation(self._about.window)
         return tokenizer
 
     @property
     def _session(self) -> Any:
-        """What runs the model, in this process: a forked child has none of the parent's threads."""
+        """What runs the model in this process; one that was opened before a fork is set aside, never used or freed."""
         if self._opened is None or self._opened[0] != os.getpid():
             quiet_native_threads()
             import onnxruntime
 
+            self._inherited += [] if self._opened is None else [self._opened[1]]
+            options = onnxruntime.SessionOptions()
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
             try:
-                session = onnxruntime.InferenceSession(str(self._file), providers=["CPUExecutionProvider"])
+                session = onnxruntime.InferenceSession(str(self._file), options, providers=["CPUExecutionProvider"])
             except Exception as error:  # its errors have no common class
                 reason = " ".join(str(error).split())[:200]
                 raise UsageError(
@@ -151,39 +143,60 @@ class OnnxModel:
         return self._opened[1]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _About:
-    """How a sentence-transformers folder says that its model is used."""
+    """How a sentence-transformers folder says that its model is used; `dimension` None keeps all numbers."""
 
+    tokenizer: Path
     pooling: str
     window: int
     normalises: bool
     lower_case: bool
+    dimension: int | None
     prompts: Mapping[str, str]
 
-    @staticmethod
-    def of(folder: Path) -> "_About":
-        """Read from the folder's small files; UsageError where it asks for something else than is done here."""
-        modules = {str(row["type"]).rpartition(".")[2]: str(row["path"]) for row in _rows(folder / "modules.json")}
-        more = sorted(modules.keys() - {"Transformer", "Pooling", "Normalize"})
-        if "Pooling" not in modules or more:
-            found = f"the layer {more[0]}" if more else "no pooling"
-            raise UsageError(
-                f"{folder} has {found}, which ONNX Runtime is not given here; name the folder itself instead"
-            )
-        pooling = sorted(_pooling(_record(folder / modules["Pooling"] / "config.json")))
-        if pooling not in (["mean"], ["cls"]):
-            raise UsageError(f"{folder} pools by {' and '.join(pooling)}; only mean and cls are computed here")
-        sentence = _record(folder / "sentence_bert_config.json")
-        window = sentence.get("max_seq_length") or _record(folder / "tokenizer_config.json").get("model_max_length")
-        prompts = _record(folder / "config_sentence_transformers.json").get("prompts")
-        return _About(
-            pooling=pooling[0],
-            window=window if isinstance(window, int) and 0 < window < 100_000 else _LONGEST,
-            normalises="Normalize" in modules,
-            lower_case=bool(sentence.get("do_lower_case")),
-            prompts=prompts if isinstance(prompts, dict) else {},
+
+def _about(file: Path) -> _About:
+    """What the folder of a model says, which is the nearest one with a modules.json."""
+    folder = next((parent for parent in file.parents if (parent / "modules.json").is_file()), None)
+    if folder is None:
+        raise UsageError(f"no folder above {file} holds a modules.json; leave the file within its model's folder")
+    modules = {str(row["type"]).rpartition(".")[2]: str(row["path"]) for row in _rows(folder / "modules.json")}
+    more = sorted(modules.keys() - {"Transformer", "Pooling", "Normalize"})
+    if "Pooling" not in modules or more:
+        found = f"the layer {more[0]}" if more else "no pooling"
+        raise UsageError(f"{folder} has {found}, which is not computed here; give the folder itself as the encoder")
+    pooling = sorted(_pooling(_record(folder / modules["Pooling"] / "config.json"))) or ["mean"]
+    if pooling not in (["mean"], ["cls"]):
+        raise UsageError(f"{folder} pools by {' and '.join(pooling)}; only mean and cls are computed here")
+    model = folder / modules.get("Transformer", "")
+    tokenizer = next((place for place in (model, file.parent) if (place / "tokenizer.json").is_file()), None)
+    if tokenizer is None:
+        raise UsageError(
+            f"{model} holds no tokenizer.json; save the model's tokenizer there once more, in its fast form"
         )
+    sentence = next(map(_record, sorted(model.glob("sentence_*_config.json"))), {})
+    said = _record(folder / "config_sentence_transformers.json")
+    return _About(
+        tokenizer=tokenizer / "tokenizer.json",
+        pooling=pooling[0],
+        window=_window(sentence, model),
+        normalises="Normalize" in modules,
+        lower_case=bool(sentence.get("do_lower_case")),
+        dimension=said.get("truncate_dim"),
+        prompts=said.get("prompts") or {},
+    )
+
+
+def _window(sentence: Mapping[str, Any], model: Path) -> int:
+    """The most tokens of a text: what the folder says, or else what its model and tokenizer take."""
+    if sentence.get("max_seq_length"):
+        return int(sentence["max_seq_length"])
+    most = (
+        _record(model / "config.json").get("max_position_embeddings"),
+        _record(model / "tokenizer_config.json").get("model_max_length"),
+    )
+    return int(min((number for number in most if number), default=_LONGEST))
 
 
 def _pooling(said: Mapping[str, Any]) -> Iterator[str]:
@@ -195,10 +208,6 @@ def _pooling(said: Mapping[str, Any]) -> Iterator[str]:
     for name, wanted in said.items():
         if name.startswith("pooling_mode_") and wanted:
             yield name.removeprefix("pooling_mode_").removesuffix("_tokens").removesuffix("_token")
-
-
-def _prefixes(choice: EncoderChoice) -> dict[str, str | None]:
-    return {"query": choice.query_prefix, "passage": choice.passage_prefix}
 
 
 def _record(path: Path) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = NDArray[Any]
 
+_FIELDS = tuple(field.name for field in fields(Passage))
 PASSAGES, OFFSETS = "passages.jsonl", "passages.npy"
 # A third quicker than `json.loads`, which looks for the encoding and for white space first.
 _row = json.JSONDecoder().raw_decode
@@ -27,7 +29,9 @@ def read_passage(generation: Generation, offsets: "Array", position: int) -> Pas
     metadata = record["metadata"]
     record["metadata"] = MappingProxyType(metadata) if metadata else NOTHING  # many searches give out the same passage
     passage = Passage.__new__(Passage)
-    vars(passage).update(record)  # as `Passage(**record)`, whose nine checks against change take as long as the rest
+    held = vars(passage)  # as `Passage(**record)`, whose nine checks against change take as long as the rest
+    for name in _FIELDS:
+        held[name] = record[name]
     return passage
 
 

@@ -79,3 +79,9 @@ def test_what_somebody_else_has_frozen_stays_so() -> None:
     with calmly():
         assert gc.get_threshold() == before
     assert gc.get_freeze_count()
+
+
+def test_thresholds_that_are_set_within_stay() -> None:
+    with calmly():
+        gc.set_threshold(555, 6, 7)
+    assert gc.get_threshold() == (555, 6, 7)

@@ -1,6 +1,8 @@
 """Encoders: one vector space for the embedded one in both its forms, any sentence-transformers model, any endpoint."""
 
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,6 +77,17 @@ def test_vectors_have_length_1_and_do_not_depend_on_the_batch() -> None:
     alone = np.concatenate([encoder.encode_passages([text]) for text in TEXTS])
     assert (together == alone).all()
     assert encoder.encode_queries([]).shape == (0, 384)
+
+
+@pytest.mark.slow
+def test_a_forked_child_encodes_where_torch_was_there_first() -> None:
+    code = (
+        "import os, torch; torch.ones(400, 400) @ torch.ones(400, 400); from dsp.index.e5 import E5; "
+        "light = E5(); light.encode_queries(['a', 'b']); child = os.fork(); "
+        "child or (light.encode_queries(['a']), os._exit(7)); "
+        "raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 7
 
 
 def test_queries_and_passages_are_told_apart() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 import sys
 import warnings
 from dataclasses import replace
@@ -27,7 +28,7 @@ TEXTS = [*FACTS.values(), "", "x", "naïve café — “quotes” 100 %", "一�
 Floats = NDArray[np.float32]
 
 
-def table_model(file: Path, rows: int = 30522, dimension: int = 8) -> None:
+def table_model(file: Path, rows: int = 30522, dimension: int = 8, inputs: tuple[str, ...] = ("input_ids",)) -> None:
     """A model that gives each token the row of its id in a fixed table."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
@@ -37,7 +38,7 @@ def table_model(file: Path, rows: int = 30522, dimension: int = 8) -> None:
     graph = helper.make_graph(
         [helper.make_node("Gather", ["table", "input_ids"], ["last_hidden_state"])],
         "table",
-        [helper.make_tensor_value_info("input_ids", TensorProto.INT64, shape)],
+        [helper.make_tensor_value_info(name, TensorProto.INT64, shape) for name in inputs],
         [helper.make_tensor_value_info("last_hidden_state", TensorProto.FLOAT, [*shape, dimension])],
         [numpy_helper.from_array(table, "table")],
     )
@@ -97,7 +98,7 @@ def test_prefixes_are_the_given_ones_or_the_model_s_own(folder: Path) -> None:
                        encoder(folder).encode_passages(["a cat"]))  # fmt: skip
 
 
-def test_an_index_is_built_and_searched_without_torch(folder: Path, tmp_path: Path, home: Path) -> None:
+def test_an_index_is_built_and_searched(folder: Path, tmp_path: Path, home: Path) -> None:
     docs = replace(corpus(tmp_path / "docs"), encoder=EncoderChoice(name=f"onnx:{folder}/onnx/model.onnx"))
     build_index(docs, home=home)
     (hits,) = open_index(docs.name, home=home).search(["The cat sleeps on the warm roof of the old mill."], 2)
@@ -114,11 +115,43 @@ def test_the_fingerprint_differs_with_the_weights_the_tokens_and_the_use(folder:
     assert len({first, second, encoder(folder).fingerprint}) == 3
 
 
+def test_it_differs_with_what_lies_beside_the_weights_and_with_the_pooling(folder: Path) -> None:
+    first = encoder(folder).fingerprint
+    (folder / "onnx" / "model.onnx_data").write_bytes(b"1" * 99)
+    second = encoder(folder).fingerprint
+    (folder / "onnx" / "model.onnx_data").write_bytes(b"2" * 99)
+    third = encoder(folder).fingerprint
+    rewrite(folder / "1_Pooling" / "config.json", pooling_mode_mean_tokens=False, pooling_mode_cls_token=True)
+    assert len({first, second, third, encoder(folder).fingerprint}) == 4
+
+
+def test_a_tokenizer_may_lie_beside_the_model_and_the_window_in_a_file_of_another_name(folder: Path) -> None:
+    wanted = encoder(folder).encode_passages(TEXTS)
+    (folder / "tokenizer.json").rename(folder / "onnx" / "tokenizer.json")
+    (folder / "sentence_bert_config.json").rename(folder / "sentence_roberta_config.json")
+    assert (encoder(folder).encode_passages(TEXTS) == wanted).all()
+
+
+def test_without_a_stated_window_it_is_the_least_that_model_and_tokenizer_take(folder: Path) -> None:
+    (folder / "sentence_bert_config.json").unlink()
+    rewrite(folder / "config.json", max_position_embeddings=100)
+    assert encoder(folder)._about.window == 100
+    rewrite(folder / "tokenizer_config.json", model_max_length=90)
+    assert encoder(folder)._about.window == 90
+
+
+def test_vectors_are_cut_where_the_folder_says_so(folder: Path) -> None:
+    rewrite(folder / "config_sentence_transformers.json", truncate_dim=5)
+    vectors = encoder(folder).encode_queries(["a cat"])
+    assert vectors.shape == (1, 5) and np.isclose(np.linalg.norm(vectors), 1)
+
+
 @pytest.mark.parametrize(
     ("harm", "said"),
     [
         (lambda folder: (folder / "onnx" / "model.onnx").unlink(), "there is no file"),
-        (lambda folder: (folder / "tokenizer.json").unlink(), "no folder above"),
+        (lambda folder: (folder / "tokenizer.json").unlink(), r"no tokenizer\.json"),
+        (lambda folder: (folder / "modules.json").unlink(), "no folder above"),
         (lambda folder: (folder / "modules.json").write_text("[]"), "has no pooling"),
         (lambda folder: (folder / "modules.json").write_text("{"), "cannot be read"),
         (lambda folder: rewrite(folder / "1_Pooling" / "config.json", pooling_mode_max_tokens=True), "max and mean"),
@@ -130,9 +163,23 @@ def test_a_folder_that_is_used_otherwise_is_told(folder: Path, harm: object, sai
         encoder(folder)
 
 
+def test_a_further_layer_is_told(folder: Path) -> None:
+    rows = json.loads((folder / "modules.json").read_text())
+    rows.append({"type": "sentence_transformers.models.Dense", "path": "3_Dense"})
+    (folder / "modules.json").write_text(json.dumps(rows))
+    with pytest.raises(UsageError, match="has the layer Dense"):
+        encoder(folder)
+
+
 def test_a_model_that_is_none_is_told(folder: Path) -> None:
     (folder / "onnx" / "model.onnx").write_bytes(b"nothing")
     with pytest.raises(UsageError, match=r"does not load .*model\.onnx"):
+        encoder(folder).encode_queries(["a"])
+
+
+def test_an_input_that_nobody_gives_is_told(folder: Path) -> None:
+    table_model(folder / "onnx" / "model.onnx", inputs=("input_ids", "task_id"))
+    with pytest.raises(UsageError, match="also takes task_id"):
         encoder(folder).encode_queries(["a"])
 
 
@@ -140,18 +187,20 @@ def test_without_onnx_runtime_the_extra_is_named(folder: Path, monkeypatch: pyte
     monkeypatch.setattr(onnx_model, "is_installed", lambda: False)
     with pytest.raises(UsageError, match=r"dsp-qa\[onnx\]"):
         encoder(folder)
-    assert isinstance(connect_encoder(EncoderChoice(name=str(folder)), home=folder), SentenceModel)
 
 
-def test_little_text_goes_to_a_folder_s_own_export_and_much_to_torch(folder: Path, home: Path) -> None:
-    choice = EncoderChoice(name=str(folder))
-    little, much = (connect_encoder(choice, home=home, bytes_to_encode=size) for size in (100, 10**6))
-    assert isinstance(little, OnnxModel) and isinstance(much, SentenceModel)
-    assert (little.name, little.fingerprint) == (much.name, much.fingerprint)
-    (folder / "modules.json").write_text(
-        json.dumps([{"type": "x.Transformer", "path": ""}, {"type": "x.Dense", "path": "2"}])
+def test_a_search_by_it_imports_no_torch_and_goes_on_in_a_forked_child(folder: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from dsp.index.encoder import connect_encoder; "
+        "from dsp.index.recipe import EncoderChoice; "
+        f"e = connect_encoder(EncoderChoice(name='onnx:{folder}/onnx/model.onnx'), home=Path('.')); "
+        "print(e.encode_queries(['a']).shape, sorted({'torch', 'transformers'} & sys.modules.keys()), flush=True); "
+        "child = os.fork(); "
+        "child or (print(e.encode_queries(['b']).shape, flush=True), os._exit(0)); "
+        "os.waitpid(child, 0)"
     )
-    assert isinstance(connect_encoder(choice, home=home), SentenceModel)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.splitlines() == ["(1, 8) []", "(1, 8)"]
 
 
 def exported(place: Path) -> None:
@@ -192,21 +241,10 @@ def test_a_real_model_gives_what_sentence_transformers_does_and_in_eight_bits_ne
         warnings.simplefilter("ignore")
         exported(place)
     wanted = SentenceModel(EncoderChoice(name=str(MINILM))).encode_passages(TEXTS)
-    light = connect_encoder(EncoderChoice(name=str(place)), home=tmp_path)
-    assert isinstance(light, OnnxModel)
-    assert (light.encode_passages(TEXTS) * wanted).sum(axis=1).min() > 0.99999
+    whole = encoder(place)
+    assert (whole.encode_passages(TEXTS) * wanted).sum(axis=1).min() > 0.99999
+    assert (whole.encode_queries(TEXTS) * wanted).sum(axis=1).min() > 0.99999
     eight = connect_encoder(EncoderChoice(name=f"onnx:{place}/onnx/int8.onnx"), home=tmp_path)
+    some = eight.encode_queries(TEXTS)
+    assert all((eight.encode_queries([text]) == row).all() for text, row in zip(TEXTS, some, strict=True))
     assert 0.9 < (eight.encode_passages(TEXTS) * wanted)[: len(FACTS)].sum(axis=1).min() < 0.9999
-
-
-def test_a_search_by_it_does_not_import_torch(folder: Path) -> None:
-    import subprocess
-
-    code = (
-        "import sys; from pathlib import Path; from dsp.index.encoder import connect_encoder; "
-        "from dsp.index.recipe import EncoderChoice; "
-        f"e = connect_encoder(EncoderChoice(name={str(folder)!r}), home=Path('.')); "
-        "print(e.encode_queries(['a']).shape, sorted({'torch', 'transformers'} & sys.modules.keys()))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "(1, 8) []"
