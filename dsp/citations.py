@@ -127,7 +127,7 @@ def _best(quotations: Sequence[str], tried: Sequence[int], passages: Sequence[Pa
         match
         for number in tried
         for quotation in quotations
-        for span in sentences(passages[number - 1].text)
+        for span in _sentences(passages[number - 1].text)
         if (match := _match(quotation, number, passages[number - 1], span, asked))
     ]
     if not matches:
@@ -167,6 +167,10 @@ def _tokens(text: str) -> tuple[str, ...]:
     return _kept_tokens(text) if len(text) <= _SHORT else tuple(tokens(text))
 
 
+def _sentences(text: str) -> tuple[Span, ...]:
+    return _kept_sentences(text) if len(text) <= _SHORT else tuple(sentences(text))
+
+
 def _squeezed(text: str) -> str:
     return _kept_squeezed(text) if len(text) <= _SHORT else _letters(text)
 
@@ -177,6 +181,7 @@ def _letters(text: str) -> str:
 
 _kept_tokens = lru_cache(2048)(lambda text: tuple(tokens(text)))
 _kept_squeezed = lru_cache(2048)(_letters)
+_kept_sentences = lru_cache(2048)(lambda text: tuple(sentences(text)))
 
 
 def _nearness(wanted: Sequence[str], there: Sequence[str]) -> tuple[float, str]:

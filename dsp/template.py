@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal, TypeAlias
 
 from dsp.errors import ReadingError, TemplateError
@@ -56,7 +56,16 @@ def bare_passages(passages: object, labels: Sequence[str]) -> str:
 def _shown(passages: object) -> list[str]:
     if isinstance(passages, str) or not isinstance(passages, Sequence):
         raise TemplateError(f"a context is a sequence of passages, not {type(passages).__name__}; pass (passage,)")
-    return [shielded(passage_text(passage)) for passage in passages]
+    return [_line(passage_text(passage)) for passage in passages]
+
+
+def _line(text: str) -> str:
+    """The text of a passage as a prompt shows it; many prompts show the same passages."""
+    return _kept_line(text) if len(text) <= _SHORT else shielded(text)
+
+
+_SHORT = 2_000
+_kept_line = lru_cache(2048)(shielded)
 
 
 def passage_text(passage: Passage | str) -> str:
@@ -145,7 +154,7 @@ class Template:
     def lead(self, demos: Sequence[Example] = ()) -> str:
         """What a prompt says before the query: instructions, guidelines, demonstrations; the same for every example."""
         raw, worked = self.shown(demos)
-        guide = [] if self.compact else [self.guide()]
+        guide = [] if self.compact else [self.guide]
         raw_block = ["\n\n".join(self._block(demo) for demo in raw)] if raw else []
         parts = [self.instructions, *raw_block, *guide, *(self._block(demo) for demo in worked)]
         separator = "\n\n" if self.compact else SEPARATOR
@@ -157,7 +166,7 @@ class Template:
         """The prompt as chat turns: instructions and guidelines, each demonstration as a turn, the query."""
         raw, worked = self.shown(demos)
         system = SEPARATOR.join(
-            part for part in (self.instructions, "\n\n".join(self._block(demo) for demo in raw), self.guide()) if part
+            part for part in (self.instructions, "\n\n".join(self._block(demo) for demo in raw), self.guide) if part
         )
         turns = [Message(role="system", content=system)]
         for demo in worked:
@@ -173,6 +182,7 @@ class Template:
         (*others, last) = self.outputs
         return None if others or last.type is None else schema_of(last.type)
 
+    @cached_property
     def guide(self) -> str:
         """The format that the LM is asked to follow."""
         lines = [f"{f.label} {PLACEHOLDER}{f.placeholder}}}" for f in self.fields]

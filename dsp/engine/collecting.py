@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_LESS_OFTEN = 20
+_LESS_OFTEN = 100
 _lock = threading.Lock()
 _inside = 0
 _thresholds: tuple[int, int, int] | None = None

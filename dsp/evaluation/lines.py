@@ -110,13 +110,13 @@ class Lines(Generic[T]):
 
 def _write(file: int, line: bytes) -> None:
     """All of the line or, on a full disk, none of it, since others may be written after it."""
-    size = os.fstat(file).st_size
+    written = 0
     try:
-        while line:
-            line = line[os.write(file, line) :]
+        while written < len(line):
+            written += os.write(file, line[written:])
     except OSError:
         with suppress(OSError):
-            os.ftruncate(file, size)
+            os.ftruncate(file, os.fstat(file).st_size - written)
         raise
 
 

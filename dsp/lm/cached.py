@@ -58,6 +58,7 @@ class CachedLM(AroundLM):
         """Put into `calls` what landed, what is recorded, and what the LM says to the rest; gives what others fetch."""
         waiting: dict[Slot, Future[Call | None]] = {}
         mine: list[Slot] = []
+        seen = self.journal.seen
         try:
             for slot in slots:
                 call, flight = self.journal.flights.take(slot)
@@ -69,7 +70,7 @@ class CachedLM(AroundLM):
                     mine.append(slot)
             calls |= self._recorded(mine)
             for slot in sorted(slot for slot in mine if slot not in calls):  # one order for all: nobody waits in a ring
-                calls |= self._claimed(slot)
+                calls |= self._claimed(slot, seen)
             self._ask(first, [slot for slot in mine if slot not in calls], calls, asked)
         finally:
             self.journal.claims.fetched(slot for slot in mine if slot in asked)
@@ -87,15 +88,21 @@ class CachedLM(AroundLM):
             self.trouble = self.trouble or error
             self.journal.claims.release((call.key, call.sample) for call in fetched)
 
-    def _claimed(self, slot: Slot) -> dict[Slot, Call]:
-        """Be the one process that asks for this sample, or wait for the one that is; what it recorded."""
+    def _claimed(self, slot: Slot, seen: tuple[int, int] | None) -> dict[Slot, Call]:
+        """Be the one process that asks for this sample, or wait for the one that is; what others recorded meanwhile."""
         until, pause = time.monotonic() + _LONGEST_WAIT, 0.002
         while not self.journal.claims.take(slot) and time.monotonic() < until:
             bridge.sleep(pause)
             pause = min(1.5 * pause, 0.1)
             if found := self._recorded([slot]):
                 return found
-        return self._recorded([slot])
+        return {} if self._unchanged(seen) else self._recorded([slot])
+
+    def _unchanged(self, seen: tuple[int, int] | None) -> bool:
+        try:
+            return self.journal.unchanged(seen)
+        except (StorageError, IntegrityError, Busy):
+            return False  # the look-up that follows tells it
 
     def _recorded(self, slots: Sequence[Slot]) -> dict[Slot, Call]:
         try:

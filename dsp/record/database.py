@@ -40,6 +40,7 @@ class Database:
         self._patience = patience
         self._lock = threading.RLock()
         self._open: tuple[int, sqlite3.Connection] | None = None
+        self._openings = 0
         self._inherited: list[sqlite3.Connection] = []
 
     @contextmanager
@@ -65,6 +66,11 @@ class Database:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+
+    def state(self) -> tuple[int, int]:
+        """Equal to an earlier one where no other connection has written to the file since."""
+        with self.reading() as connection:
+            return self._openings, _number(connection, "data_version")
 
     def close(self) -> None:
         """Close the connection; the next use opens another."""
@@ -94,6 +100,7 @@ class Database:
             connection.close()
             raise
         self._open = (os.getpid(), connection)
+        self._openings += 1
         return connection
 
     def _prepare_folder(self) -> None:

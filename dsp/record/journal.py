@@ -71,6 +71,7 @@ class Journal:
         self._pending = Pending(self._database, self._recorded)
         self._ids = ledger.RunIds()
         self.flights: Flights[tuple[str, int], Call] = Flights()
+        self.seen: tuple[int, int] | None = None
 
     def __enter__(self) -> "Journal":
         return self
@@ -127,6 +128,11 @@ class Journal:
         if recorded is not None:
             return recorded
         return next((call for call in self._pending.found(key, sample) if usable(call)), None)
+
+    def unchanged(self, since: tuple[int, int] | None) -> bool:
+        """Whether no other process has written since `seen` was that; what is seen now is in `seen`."""
+        self.seen = self._database.state()
+        return self.seen == since
 
     def read(self, run: str) -> RunRecord:
         """A whole run, by its id, the start of one, or `last`; raises IntegrityError where any of it was altered."""

@@ -75,6 +75,20 @@ def test_a_reply_is_found_by_request_and_sample(journal: Journal) -> None:
     assert journal.find(call("When?").key, 0) is None
 
 
+def test_it_is_known_whether_anybody_else_has_written(journal: Journal) -> None:
+    assert not journal.unchanged(None)
+    seen = journal.seen
+    assert journal.unchanged(seen)
+    journal.keep([call()])
+    assert journal.unchanged(seen)
+    with Journal(journal.path) as other:
+        other.keep([call("When?")])
+    assert not journal.unchanged(seen)
+    seen = journal.seen
+    journal.close()
+    assert not journal.unchanged(seen), "another connection may count from another number"
+
+
 def test_the_first_usable_reply_is_found(journal: Journal) -> None:
     record(journal, call(text="A", finish="length"), call(text="B"), call(text="C"))
     found = journal.find(call().key, 0, usable=lambda call: call.reply["finish"] == "stop")
