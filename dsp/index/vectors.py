@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
+from dsp.environment import quiet_native_threads
 from dsp.errors import DSPError, IndexCorrupt, UsageError
 
 if TYPE_CHECKING:
@@ -266,6 +267,7 @@ def _checked(scores: "Floats", positions: "Ids", count: int) -> Nearest:
 
 @cache
 def _faiss() -> Any:
+    quiet_native_threads()
     import faiss
 
     # A child that was forked after a search hangs in its first search, unless it stays on one thread.

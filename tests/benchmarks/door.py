@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dsp.environment import quiet_native_threads
 from dsp.index.build import build_index
 from dsp.index.built import Built
 from dsp.index.generation import open_generation
@@ -55,6 +56,7 @@ Search = Callable[[], list[list[str]]]
 
 def sides(folder: Path, passages: int) -> tuple[Callable[[], Search], Search]:
     """What opens the index anew and gives the search through its door, and the bare search."""
+    quiet_native_threads()  # as dsp does before it imports FAISS
     import faiss
 
     write_text(folder / "text.jsonl", passages)

@@ -51,7 +51,7 @@ def flight(rounds: int) -> list[Row]:
 def calls(rounds: int) -> list[Row]:
     """Calls that were recorded before."""
     with lm_server(0.0) as url:
-        pairs = [(ours("cached_call", url, 500), peer("dspy", "dspy_cached_call", url, 500)) for _ in range(rounds)]
+        pairs = [(ours("cached_call", url, 3000), peer("dspy", "dspy_cached_call", url, 3000)) for _ in range(rounds)]
     return [
         Row(what, "DSPy", [a[name] for a, _ in pairs], [b[name] for _, b in pairs], "ms CPU", "≤ 0.33×")
         for what, name in (
