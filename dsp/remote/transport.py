@@ -5,6 +5,7 @@ whatever comes. Here every read gets what is left of one deadline, and nothing g
 """
 
 import time
+import weakref
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -76,17 +77,19 @@ class BoundedTransport:
         import httpcore2
         import httpx2
 
-        self.connected = False
         self._url = httpx2.URL(base_url)
         self._own_headers = [(b"accept", b"application/json"), (b"accept-encoding", b"gzip, deflate")]
         if authorization:
             self._own_headers.append((b"authorization", authorization.encode("utf-8")))
         self._max_bytes = max_bytes
         self._clock = clock
-        backend: Any = _Backend(self, clock)
+        self._backend = _Backend(clock)
+        below: Any = self._backend
         self._pool = httpcore2.ConnectionPool(
-            max_connections=1000, max_keepalive_connections=100, keepalive_expiry=30.0, network_backend=backend
+            max_connections=1000, max_keepalive_connections=100, keepalive_expiry=30.0, network_backend=below
         )
+        # Not __del__, before which the sockets of a cycle may be found unclosed.
+        weakref.finalize(self, self._pool.close).atexit = False
 
     @contextmanager
     def within(self, seconds: float, tap: Callable[[bytes], None] | None = None) -> Iterator[None]:
@@ -122,7 +125,7 @@ class BoundedTransport:
         except httpcore2.TimeoutException as error:
             raise ProviderTimeout(f"{self._url} gave no whole answer in time ({type(error).__name__})") from None
         except httpcore2.ConnectError as error:
-            raise unreachable(str(self._url), str(error)[:160], known=self.connected) from None
+            raise unreachable(str(self._url), str(error)[:160], known=self._backend.connected) from None
         except (httpcore2.NetworkError, httpcore2.ProtocolError) as error:
             raise TryAgain(Unavailable(f"the connection to {self._url} broke: {str(error)[:200]}")) from None
         for name in ("content-encoding", "content-length", "transfer-encoding"):
@@ -142,10 +145,6 @@ class BoundedTransport:
         """Close all connections."""
         self._pool.close()
 
-    def __del__(self) -> None:
-        if hasattr(self, "_pool"):
-            self._pool.close()
-
     def _require_own_origin(self, url: "httpx2.URL") -> None:
         if (url.scheme, url.host, url.port) != (self._url.scheme, self._url.host, self._url.port):
             there = f"{url.scheme}://{url.host}{'' if url.port is None else f':{url.port}'}"
@@ -155,16 +154,16 @@ class BoundedTransport:
 class _Backend:
     """Opens connections whose reads and writes get what is left of the deadline."""
 
-    def __init__(self, transport: BoundedTransport, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
         import httpcore2
 
+        self.connected = False
         self._inner = httpcore2.SyncBackend()
-        self._transport = transport
         self._clock = clock
 
     def connect_tcp(self, host: str, port: int, timeout: float | None = None, **options: Any) -> "_Stream":
         stream = self._inner.connect_tcp(host, port, timeout=_left(self._clock), **options)
-        self._transport.connected = True
+        self.connected = True
         return _Stream(stream, self._clock)
 
     def sleep(self, seconds: float) -> None:

@@ -1,4 +1,7 @@
+import gc
 import time
+import warnings
+import weakref
 from pathlib import Path
 
 import pytest
@@ -144,3 +147,17 @@ def test_the_environment_sends_nothing_anywhere(monkeypatch: pytest.MonkeyPatch)
     (seen,) = server.seen
     assert KEY not in str(seen.headers)
     assert set(seen.headers) == {"host", "user-agent", "accept", "accept-encoding", "content-type", "content-length"}
+
+
+@pytest.mark.parametrize("round_", range(5))
+def test_connections_that_only_a_cycle_holds_are_closed_before_their_sockets_are_found(round_: int) -> None:
+    with FaultServer(lambda seen: healthy) as server:
+        ring: list[object] = [Endpoint(server.url, "")]
+        ring += [ring, ring[0].chat(ASK)]  # type: ignore[attr-defined]
+        gone = weakref.ref(ring[0])
+        del ring
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            gc.collect()
+    assert gone() is None
+    assert not [str(each.message) for each in told if issubclass(each.category, ResourceWarning)]
