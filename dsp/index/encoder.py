@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from dsp.environment import quiet_native_threads
+from dsp.environment import give_back_memory, quiet_native_threads
 from dsp.errors import UsageError
 from dsp.index import e5, e5_weights
 from dsp.index.onnx_model import PREFIX, OnnxModel
@@ -141,6 +141,8 @@ class SentenceModel:
         vectors = self._model.encode(
             [prefix + e5.plain(text) for text in texts], prompt="", batch_size=_BATCH, show_progress_bar=False
         )
+        if len(texts) >= _BATCH:
+            give_back_memory()
         vectors = np.asarray(vectors, np.float32).reshape(len(texts), -1)
         return unit(vectors) if self._normalised else vectors
 

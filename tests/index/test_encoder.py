@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dsp.environment import give_back_memory
 from dsp.errors import BadResponse, DSPError, ModelCorrupt, StorageError, UsageError
 from dsp.index import e5, e5_weights
 from dsp.index.build import build_index
@@ -77,6 +78,20 @@ def test_vectors_have_length_1_and_do_not_depend_on_the_batch() -> None:
     alone = np.concatenate([encoder.encode_passages([text]) for text in TEXTS])
     assert (together == alone).all()
     assert encoder.encode_queries([]).shape == (0, 384)
+
+
+def test_what_was_freed_in_pieces_is_given_back() -> None:
+    def anonymous() -> int:
+        lines = Path("/proc/self/smaps_rollup").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) // 1024 for line in lines if line.startswith("Anonymous:"))
+
+    pieces = [bytes(2000) for _ in range(100_000)]
+    kept = pieces[::1000]  # so that the C library cannot shrink its heap by itself
+    del pieces
+    before = anonymous()
+    give_back_memory()
+    assert anonymous() < before - 100
+    assert len(kept) == 100
 
 
 @pytest.mark.slow
