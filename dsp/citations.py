@@ -8,8 +8,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from functools import lru_cache
 
+from dsp.text.kept import kept
 from dsp.text.numbers import numbers, without_numbers
 from dsp.text.sentences import Span, sentences
 from dsp.text.words import normal, tokens
@@ -18,7 +18,6 @@ from dsp.types import Citation, Passage, Verdict
 _MARKER = re.compile(r"\s*\[(\d{1,3})\]")
 _QUOTATION = re.compile(r"[\"“「『«]([^\"“”「」『』«»]{12,})[\"”」』»]")
 # What is made of a sentence is kept for the next answer; a text without an end would stay in memory.
-_SHORT = 2_000
 NEAR = 0.8
 """Share of a claim's words that one sentence must hold, in order, for the claim to be nearly there."""
 
@@ -162,26 +161,20 @@ def holds(sentence: str, claim: str) -> bool:
     return bool(stated) and stated <= numbers(sentence) and set(_tokens(without_numbers(claim))) <= set(there)
 
 
+@kept
 def _tokens(text: str) -> tuple[str, ...]:
     """The words of a text; many answers are looked for in the same sentences."""
-    return _kept_tokens(text) if len(text) <= _SHORT else tuple(tokens(text))
+    return tuple(tokens(text))
 
 
+@kept
 def _sentences(text: str) -> tuple[Span, ...]:
-    return _kept_sentences(text) if len(text) <= _SHORT else tuple(sentences(text))
+    return tuple(sentences(text))
 
 
+@kept
 def _squeezed(text: str) -> str:
-    return _kept_squeezed(text) if len(text) <= _SHORT else _letters(text)
-
-
-def _letters(text: str) -> str:
     return "".join(c for c in normal(text) if c.isalnum())
-
-
-_kept_tokens = lru_cache(2048)(lambda text: tuple(tokens(text)))
-_kept_squeezed = lru_cache(2048)(_letters)
-_kept_sentences = lru_cache(2048)(lambda text: tuple(sentences(text)))
 
 
 def _nearness(wanted: Sequence[str], there: Sequence[str]) -> tuple[float, str]:

@@ -8,10 +8,11 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 from dsp.errors import ReadingError, TemplateError
+from dsp.text.kept import kept
 from dsp.text.reading import Reading, read_fields
 from dsp.text.values import read_value, schema_of, written_value
 from dsp.text.wording import PLACEHOLDER, shielded
@@ -59,13 +60,8 @@ def _shown(passages: object) -> list[str]:
     return [_line(passage_text(passage)) for passage in passages]
 
 
-def _line(text: str) -> str:
-    """The text of a passage as a prompt shows it; many prompts show the same passages."""
-    return _kept_line(text) if len(text) <= _SHORT else shielded(text)
-
-
-_SHORT = 2_000
-_kept_line = lru_cache(2048)(shielded)
+_line = kept(shielded)
+"""The text of a passage as a prompt shows it."""
 
 
 def passage_text(passage: Passage | str) -> str:

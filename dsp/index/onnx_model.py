@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dsp.environment import quiet_native_threads
 from dsp.errors import UsageError
-from dsp.index.e5 import plain
+from dsp.index.e5 import plain, sampled
 from dsp.index.recipe import EncoderChoice
 from dsp.index.unit import unit
 
@@ -60,8 +60,8 @@ class OnnxModel:
     def fingerprint(self) -> str:
         """Tells the weights, with what lies beside them, the tokenizer and the use that is made of them from others."""
         files = sorted(path for path in self._file.parent.iterdir() if path.name.startswith(self._file.name))
-        weights = [_sample(path) for path in files if path.is_file()]
-        parts = (weights, _sample(self._about.tokenizer), replace(self._about, tokenizer=Path()), self._normalised)
+        weights = [sampled(path) for path in files if path.is_file()]
+        parts = (weights, sampled(self._about.tokenizer), replace(self._about, tokenizer=Path()), self._normalised)
         return f"onnx-{hashlib.sha256(repr((*parts, self._prefixes)).encode()).hexdigest()[:16]}"
 
     def encode_queries(self, texts: Sequence[str]) -> "Floats":
@@ -228,14 +228,3 @@ def _json(path: Path) -> Any:
         return None
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} cannot be read ({type(error).__name__}); fetch the model again") from None
-
-
-def _sample(path: Path) -> tuple[int, str]:
-    """The size of a file and a hash of sixteen pieces of it: what tells it from others without reading it all."""
-    size = path.stat().st_size
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        for i in range(16):
-            file.seek(i * size // 16)
-            digest.update(file.read(4096))
-    return size, digest.hexdigest()

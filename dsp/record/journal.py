@@ -121,7 +121,7 @@ class Journal:
         self._pending.commit()
         return self._database
 
-    def find(self, key: str, sample: int, usable: Callable[[Call], bool] = bool) -> Call | None:
+    def find(self, key: str, sample: int, usable: Callable[[Call], bool] = lambda call: True) -> Call | None:
         """The first undamaged reply to a request that is `usable`, whichever run asked; None where there is none."""
         with self._database.reading() as rows:
             recorded = next((call for call in ledger.calls_of(rows, key, sample) if usable(call)), None)

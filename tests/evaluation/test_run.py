@@ -1,4 +1,5 @@
 import errno
+import gc
 import os
 import subprocess
 import sys
@@ -43,6 +44,17 @@ def whole(tmp_path: Path) -> bytes:
     folder = new_run("whole", tmp_path)
     evaluate(experiment(), folder)
     return report_of(folder)
+
+
+def test_the_collector_of_cycles_is_held_back_while_questions_are_asked(tmp_path: Path) -> None:
+    before, frozen = gc.get_threshold(), []
+
+    def told(done: int, total: int, outcome: Outcome | None) -> None:
+        frozen.append(gc.get_freeze_count() > 0 and gc.get_threshold() > before)
+
+    evaluate(experiment(), new_run("calm", tmp_path), told=told)
+    assert frozen and all(frozen)
+    assert (gc.get_freeze_count(), gc.get_threshold()) == (0, before)
 
 
 @pytest.mark.parametrize("kept", [0, 1, 7, 23])

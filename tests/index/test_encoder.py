@@ -94,6 +94,16 @@ def test_what_was_freed_in_pieces_is_given_back() -> None:
     assert len(kept) == 100
 
 
+def test_each_batch_in_torch_gives_memory_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[int] = []
+    monkeypatch.setattr("dsp.index.encoder.give_back_memory", lambda: given.append(1))
+    model = SentenceModel(MINILM)
+    model.encode_queries(["one"])
+    assert not given
+    model.encode_passages(["cat"] * 32)
+    assert given == [1]
+
+
 @pytest.mark.slow
 def test_a_forked_child_encodes_where_torch_was_there_first() -> None:
     code = (

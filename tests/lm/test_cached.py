@@ -264,3 +264,38 @@ def test_no_file_holds_the_key(journal: Journal) -> None:
     written = b"".join(file.read_bytes() for file in journal.path.parent.rglob("*") if file.is_file())
     assert b"refused the key" in written
     assert KEY.encode() not in written and b"canary" not in written
+
+
+def test_what_another_process_records_between_the_look_up_and_the_claim_is_found(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lm = counting()
+    recorded(journal, lm, ask("before"))  # so that it is known what was seen last
+    taken = journal.claims.take
+    with Journal(journal.path) as other:
+
+        def take(key: Any) -> bool:
+            recorded(other, lm, ask("Who?"))
+            return taken(key)
+
+        monkeypatch.setattr(journal.claims, "take", take)
+        (reply,) = recorded(journal, lm, ask("Who?"))
+    assert reply.cached and [completion.text for completion in reply.completions] == ["answer 2"]
+    assert len(lm.requests) == 2
+
+
+def test_where_nobody_else_has_written_a_sample_is_looked_up_once(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    find = journal.find
+
+    def counted(key: str, sample: int, **options: Any) -> Any:
+        looked.append(key)
+        return find(key, sample, **options)
+
+    monkeypatch.setattr(journal, "find", counted)
+    recorded(journal, counting(), ask("first"))
+    assert len(looked) == 2  # nothing was seen before it
+    recorded(journal, counting(), ask("second"))
+    assert len(looked) == 3
