@@ -82,12 +82,12 @@ def best_sentence(question: str, passages: Sequence[Passage | str]) -> str:
         return ""
     asked = _content(question)
     weight = _weights(asked, pool)
-    total = sum(weight.values()) or 1.0
+    total = math.fsum(weight.values()) or 1.0  # exact, so that no order of a set decides between equals
     kind = _kind(question)
 
     def score(sentence: _Sentence) -> float:
-        held = sum(weight[w] for w in asked & sentence.words)
-        titled = sum(weight[w] for w in asked & (sentence.title - sentence.words))
+        held = math.fsum(weight[w] for w in asked & sentence.words)
+        titled = math.fsum(weight[w] for w in asked & (sentence.title - sentence.words))
         bonus = _KIND if kind is not None and _holds_new(kind, sentence.text, question) else 0.0
         return (held + _TITLE * titled) / total + bonus
 

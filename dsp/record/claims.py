@@ -79,11 +79,12 @@ class Claims:
                 fcntl.lockf(self._file(), fcntl.LOCK_UN, 1, _place(key))
 
     def _wake(self) -> None:
-        self._timer = threading.Timer(KEPT, self._give_up)
+        self._timer = threading.Timer(KEPT, _give_up, [weakref.ref(self)])  # claims that are let go end at once
         self._timer.daemon = True
         self._timer.start()
 
-    def _give_up(self) -> None:
+    def give_up(self) -> None:
+        """Release what was fetched `KEPT` seconds ago and never recorded."""
         with self._lock:
             late = self._clock() - KEPT
             for key in [key for key, since in self._held.items() if since is not None and since <= late]:
@@ -99,6 +100,11 @@ class Claims:
             self._open, self._held, self._timer = (os.getpid(), file), {}, None
             self._closing = weakref.finalize(self, os.close, file)
         return self._open[1]
+
+
+def _give_up(claims: "weakref.ref[Claims]") -> None:
+    if (alive := claims()) is not None:
+        alive.give_up()
 
 
 def _place(key: Hashable) -> int:

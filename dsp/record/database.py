@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _BUSY = frozenset({5, 6})
 _STORAGE = frozenset({3, 8, 10, 13, 14})
+_RETRY_SECONDS = 0.01
 _OPENING = (
     "PRAGMA trusted_schema = OFF",
     "PRAGMA cell_size_check = ON",
@@ -131,7 +133,7 @@ class Database:
     def _create(self, connection: "sqlite3.Connection") -> None:
         """Write the schema, unless another process did so while this one waited for the lock."""
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        connection.execute("PRAGMA journal_mode = WAL")
+        self._write_ahead(connection)
         connection.execute("BEGIN IMMEDIATE")
         try:
             if _number(connection, "user_version") == 0:
@@ -144,6 +146,20 @@ class Database:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+
+    def _write_ahead(self, connection: "sqlite3.Connection") -> None:
+        """Set the journal mode; SQLite does not wait for it, as it does for all else, where another begins the file."""
+        import sqlite3
+
+        patient_until = time.monotonic() + self._patience
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF not in _BUSY or time.monotonic() > patient_until:
+                    raise
+            time.sleep(_RETRY_SECONDS)
 
     def _told(self, error: Exception) -> DSPError:
         """What happened, in one line with the fix."""

@@ -1,5 +1,9 @@
 """The reader without a model: what it quotes, and that templates read what it writes."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -100,3 +104,28 @@ def test_any_text_is_quoted_verbatim_and_read_back(texts: list[str], question: s
     sentence = best_sentence(question, passages)
     assert sentence == "" or any(sentence in text for text in texts)
     assert QA.read(reply(QA, question, passages)).values == {"answer": sentence}
+
+
+TIES = """
+import hashlib
+import random
+from dsp.lm.extractive import best_sentence
+chance, words, chosen = random.Random(3), [f"word{n}" for n in range(40)], []
+for _ in range(200):
+    asked = chance.sample(words, 12)
+    held, others = asked[:8], [chance.sample(words, 5) for _ in range(6)]
+    equal = [" ".join(chance.sample([*held, f"own{n}a", f"own{n}b"], 10)) + "." for n in range(4)]
+    pool = [*equal, *(" ".join(other) + "." for other in others)]
+    chosen.append(best_sentence(" ".join(asked) + "?", pool))
+print(hashlib.sha256("".join(chosen).encode()).hexdigest())
+"""
+
+
+def test_equal_sentences_are_chosen_alike_in_every_process() -> None:
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", TIES], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True
+        ).stdout
+        for seed in "12345"
+    }
+    assert len(said) == 1
