@@ -7,12 +7,17 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from hypothesis import settings
 
 from dsp import environment
 from dsp.index.open import open_index
 from tests.leftovers import leaks
 
 _REAL_HOME = environment.home()
+
+# A busy machine may hold any example up; tests that are about time measure it themselves.
+settings.register_profile("dsp", deadline=None)
+settings.load_profile("dsp")
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so would the commands that they interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -96,9 +97,12 @@ def test_tokens_are_counted_and_recorded_ones_cost_nothing(tmp_path: Path) -> No
     assert len(lm.requests) == 2
 
 
-def test_seconds_are_looked_at_where_the_program_comes_to_a_door() -> None:
+def test_seconds_are_looked_at_where_the_program_comes_to_a_door(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [time.monotonic()]
+    monkeypatch.setattr("dsp.budget.time", SimpleNamespace(monotonic=lambda: now[0]))
+
     def slow(request: object) -> str:
-        time.sleep(0.06)
+        now[0] = time.monotonic() + 0.06
         return " more"
 
     lm = ScriptedLM(slow)

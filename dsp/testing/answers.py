@@ -3,7 +3,8 @@
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from dsp.testing.server import Act, Seen, Wire
@@ -64,9 +65,17 @@ def event(text: object, finish: object = None, style: str = "chat", **more: Any)
 
 
 def stream(
-    *pieces: str, finish: str = "stop", style: str = "chat", cut_after: int | None = None, pause: float = 0.0
+    *pieces: str,
+    finish: str = "stop",
+    style: str = "chat",
+    cut_after: int | None = None,
+    pause: float | Callable[[], None] = 0.0,
 ) -> Act:
-    """A streamed answer in chunks, `pause` seconds apart; `cut_after` so many pieces the connection is closed."""
+    """A streamed answer in chunks; `cut_after` so many pieces the connection is closed.
+
+    `pause`: the seconds between chunks, or what waits after each.
+    """
+    wait = pause if callable(pause) else partial(time.sleep, pause)
 
     def stream_pieces(wire: Wire, seen: Seen) -> None:
         usage = {"prompt_tokens": 7, "completion_tokens": len(pieces)}
@@ -77,7 +86,7 @@ def stream(
         wire.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
         for one in events:
             wire.send(f"{len(one):x}\r\n".encode() + one + b"\r\n")
-            time.sleep(pause)
+            wait()
         if cut_after is None:
             wire.send(b"0\r\n\r\n")
             wire.keep = True

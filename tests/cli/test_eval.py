@@ -197,7 +197,7 @@ def test_ctrl_c_keeps_what_is_there_and_goes_on(place: Path, home: Path, at_once
     stopped = time.monotonic()
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert time.monotonic() - stopped < 3
+    assert time.monotonic() - stopped < 15
     kept = outcomes.read_bytes()
     assert 3 <= kept.count(b"\n") < 30
     assert kept.endswith(b"\n")

@@ -38,7 +38,7 @@ class Counting(Server):
             self.busiest = max(self.busiest, self.busy)
             enough = self.busiest >= self.waits_for
         if not enough:
-            self._enough.wait(5)
+            self._enough.wait(60)
         else:
             self._enough.set()
         with self._lock:

@@ -10,6 +10,9 @@ import time
 from pathlib import Path
 
 import pyte
+import pytest
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork.*:DeprecationWarning")
 
 SLOW = """
 import time
@@ -23,7 +26,8 @@ def slow(question: str) -> Example:
 
 def prepared(place: Path) -> list[str]:
     (place / "slow.py").write_text(SLOW, encoding="utf-8")
-    rows = [{"id": f"q{i}", "question": f"Number {i:02d}", "answers": [f"{i % 2:02d}"]} for i in range(20)]
+    right = [f"{i:02d}" if i < 12 else "other" for i in range(20)]
+    rows = [{"id": f"q{i}", "question": f"Number {i:02d}", "answers": [answer]} for i, answer in enumerate(right)]
     (place / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     command = [sys.executable, "-m", "dsp", "eval", "digest", "--data", "test.jsonl", "-p", "./slow.py", "--lm"]
     return [*command, "extractive", "--index", "none", "--metric", "exact_match", "--name", "mine"]

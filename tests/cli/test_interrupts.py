@@ -24,6 +24,8 @@ from dsp.index.generation import open_generation
 from dsp.record.journal import Journal
 from tests.demos.test_resuming import PROGRAM, Answers
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork.*:DeprecationWarning")
+
 TALK = """
 from dsp import Example, Template, fields, generate
 
@@ -39,10 +41,14 @@ QUESTIONS = [f"What is the remainder of {number} ?" for number in NUMBERS]
 
 
 class Slow(Answers):
-    """The same answers, each after a moment."""
+    """The same answers, each after a moment, or the first few alone while it `holds`."""
+
+    holds = False
 
     def reply(self, body: Any) -> bytes:
         time.sleep(0.03)
+        while self.holds and len(self.asked) > 6:
+            time.sleep(0.01)
         return super().reply(body)
 
 
@@ -210,7 +216,9 @@ QUICK = ("annotate", "build", "chat")
 )
 def test_ctrl_c_keeps_what_is_whole_and_the_same_command_goes_on(server: Slow, home: Path, name: str) -> None:
     case = CASES[name]
+    server.holds = True  # so that nothing is done before it is interrupted
     code, out, err, took = ran(case, server, lambda: case.begun(home, server))
+    server.holds = False
     assert code == 130 and "Traceback" not in err and err.endswith("Interrupted.\n"), err
     assert took < 8
     case.whole(home, out)

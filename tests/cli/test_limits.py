@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-import time
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +142,10 @@ def test_a_program_that_asks_for_ever_is_stopped_and_says_where(dsp: Command, fa
     assert dsp("replay", "last").code == 1
 
 
-def test_tokens_and_seconds_are_limited_too(dsp: Command, fakes: Fakes, place: Path) -> None:
+def test_tokens_and_seconds_are_limited_too(
+    dsp: Command, fakes: Fakes, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dsp.cli.watchdog.GRACE_SECONDS", 60)  # which would end this process
     done = dsp("ask", "-p", program(place, SPENDTHRIFT), "--max-tokens", "40", QUESTION)
     assert "it wants more than the 40 tokens that it may use" in done.error
     done = dsp("ask", "-p", "./program.py", "--max-seconds", "0.05", QUESTION)
@@ -268,15 +271,18 @@ def test_a_judge_of_ones_own_decides(dsp: Command, towns: Fakes, place: Path) ->
 
 
 def test_a_program_that_never_answers_one_question_costs_only_that_one(dsp: Command, towns: Fakes) -> None:
+    ended = threading.Event()
+
     def slow(request: Request) -> str:
         if "Bob" in str(request.example.question):
-            time.sleep(3)
+            ended.wait(30)
         return knowing("Ann", "Bob")(request)
 
     towns.lm = ScriptedLM(slow)
-    done = dsp(*ANNOTATE, "--deadline", "0.5")
+    done = dsp(*ANNOTATE, "--deadline", "2")
+    ended.set()
     assert done.code == 6
-    assert "1 failed (1 × DeadlineError: no answer within 0.5 s)" in done.out
+    assert "1 failed (1 × DeadlineError: no answer within 2 s)" in done.out
 
 
 def test_questions_of_the_test_set_and_copies_are_refused_by_name(dsp: Command, towns: Fakes, place: Path) -> None:

@@ -131,16 +131,13 @@ def test_the_page_about_the_commands_is_up_to_date() -> None:
 
 
 def cpu_seconds(*arguments: str) -> float:
-    """The least of five measurements."""
-    measured = []
-    for _ in range(5):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        measured.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
-    return min(measured)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
 def test_help_starts_quickly() -> None:
-    """As a ratio to importing typer, which it needs, so that the speed of the machine does not matter."""
-    assert cpu_seconds("-m", "dsp", "--help") < 3 * cpu_seconds("-c", "import typer")
+    """As a ratio to importing typer, which it needs, so that neither the machine's speed nor its work matters."""
+    ratios = (cpu_seconds("-m", "dsp", "--help") / cpu_seconds("-c", "import typer") for _ in range(10))
+    assert any(ratio < 3 for ratio in ratios)

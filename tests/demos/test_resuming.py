@@ -35,7 +35,7 @@ class Answers(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.asked: list[str] = []
         self.killing: tuple[int, subprocess.Popen[bytes]] | None = None
-        self.killed = False
+        self.killed = threading.Event()
         self.lock = threading.Lock()
 
     def reply(self, body: Any) -> bytes:
@@ -45,7 +45,8 @@ class Answers(ThreadingHTTPServer):
                 self.killing[1].send_signal(signal.SIGKILL)
                 self.killing[1].wait()
                 self.asked.pop()
-                self.killing, self.killed = None, True
+                self.killing = None
+                self.killed.set()
                 raise ConnectionAbortedError
         number = int(body["messages"][-1]["content"].partition("remainder of ")[2].split()[0])
         text = f"{number % 3}" if body["messages"][0]["content"].startswith("Answer") else f"It is {number}."
@@ -115,7 +116,7 @@ def test_a_killed_annotation_of_40_questions_goes_on_to_the_same_bytes(server: A
     server.killing = (41, killed)
     killed.communicate(timeout=120)
     assert killed.returncode == -signal.SIGKILL
-    assert server.killed
+    assert server.killed.wait(30)  # the process may be seen to end before its last request is taken back
     assert not (tmp_path / "again.json").exists()
     assert len(server.asked) == 41
 

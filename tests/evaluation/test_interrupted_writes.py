@@ -47,6 +47,7 @@ def killed_at(step: int, folder: RunFolder) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork.*:DeprecationWarning")
 @pytest.mark.parametrize("stride", [7, pytest.param(1, marks=pytest.mark.slow)])
 def test_an_evaluation_killed_at_any_write_goes_on_to_the_same_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stride: int

@@ -308,10 +308,10 @@ def test_a_question_that_never_ends_is_left_alone(tmp_path: Path) -> None:
 
     started = time.monotonic()
     try:
-        made = evaluate(experiment(hangs), new_run("slow", tmp_path), at_once=4, deadline=1.0)
+        made = evaluate(experiment(hangs), new_run("slow", tmp_path), at_once=4, deadline=3.0)
     finally:
         over.set()
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 25
     failed = made["failed"]
     assert isinstance(failed, list)
     assert [row["error"] for row in failed] == ["DeadlineError"] * 2

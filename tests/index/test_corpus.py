@@ -185,6 +185,7 @@ def test_rows_are_streamed_into_passages(tmp_path: Path) -> None:
     assert peak < 2 << 20 < (tmp_path / "a.jsonl").stat().st_size
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork.*:DeprecationWarning")
 @pytest.mark.parametrize(
     ("size", "memory"), [(400 << 20, 400 << 20), pytest.param(1 << 30, 400 << 20, marks=pytest.mark.slow)]
 )

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from dsp.errors import Busy, DSPError, UnknownName, UsageError
@@ -109,13 +109,14 @@ def test_a_path_that_is_not_there_says_so(home: Path) -> None:
         open_index("nothing/here", home=home)
 
 
+@example("..")
 @given(st.text(max_size=40).filter(lambda name: not name.startswith(("colbert:", "digest", "~")) and "/" not in name))
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_name_builds_or_opens_anything_by_accident(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    empty = tmp_path_factory.getbasetemp() / "empty"
-    empty.mkdir(exist_ok=True)
+    empty = tmp_path_factory.getbasetemp() / "nothing" / "empty"  # nothing in "..", which is a name too
+    empty.mkdir(parents=True, exist_ok=True)
     monkeypatch.chdir(empty)
     with pytest.raises(DSPError):
         open_index(name, home=empty / "home")

@@ -1,5 +1,4 @@
 import threading
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -181,14 +180,15 @@ def test_a_server_that_refuses_n_is_asked_one_at_a_time(message: str) -> None:
 
 def test_requests_and_samples_of_a_batch_are_asked_at_the_same_time() -> None:
     """After the first request, which may teach what the model refuses, five others and their samples wait together."""
-    now, most, lock = [0], [0], threading.Lock()
+    now, most, met = [0], [0], threading.Condition()
 
     def slowly(wire: Wire, seen: Seen) -> None:
-        with lock:
+        with met:
             now[0] += 1
             most[0] = max(most[0], now[0])
-        time.sleep(0.1)
-        with lock:
+            met.notify_all()
+            if seen.number >= 2:
+                met.wait_for(lambda: most[0] >= 5, timeout=30)
             now[0] -= 1
         wire.reply(200, answer(completion(f"{prompt_hash(seen.json)} {seen.json['seed']}")))
 

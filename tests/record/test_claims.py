@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,7 @@ def test_what_was_fetched_and_never_recorded_is_given_up(path: Path, monkeypatch
     assert mine._held == {}
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork.*:DeprecationWarning")
 def test_a_forked_child_holds_nothing_and_takes_nothing_from_its_parent(path: Path) -> None:
     mine = Claims(path)
     assert mine.take("k")
@@ -100,15 +102,32 @@ def test_where_there_can_be_no_file_every_claim_is_granted(tmp_path: Path) -> No
     mine.release(["k"])
 
 
+def descriptors(path: Path) -> int:
+    """How many descriptors of this process are of that file; other threads open and close others meanwhile."""
+    count = 0
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed since, as is that of the listing
+            count += descriptor.readlink() == path
+    return count
+
+
 def test_closing_gives_the_keys_and_the_descriptor_back(path: Path) -> None:
-    before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(20):
         mine = Claims(path)
-        assert mine.take("k")
+        assert mine.take("k") and descriptors(path) == 1
         mine.close()
+        assert descriptors(path) == 0
         assert mine.take("k")
         del mine
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert descriptors(path) == 0
+
+
+def test_claims_that_are_let_go_close_at_once_though_something_was_fetched(path: Path) -> None:
+    mine = Claims(path)
+    assert mine.take("k")
+    mine.fetched(["k"])
+    del mine
+    assert descriptors(path) == 0
 
 
 def test_threads_share_the_claims_of_their_process(path: Path) -> None:

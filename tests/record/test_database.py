@@ -1,4 +1,5 @@
 import grp
+import multiprocessing
 import os
 import pwd
 import random
@@ -8,15 +9,20 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dsp.errors import Busy, IntegrityError, StorageError, UnknownName
 from dsp.record.journal import VERSION, Journal
 from tests.record.test_journal import call, crossing, record
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork.*:DeprecationWarning")
 
 
 @pytest.fixture
@@ -181,7 +187,8 @@ for position in range(100_000):
 def spawn(code: str, *arguments: object, limit: Callable[[], None] | None = None) -> "subprocess.Popen[str]":
     root = Path(__file__).parents[2]
     return subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, arguments)],
+        # -B: where a child may write little, it would leave cut bytecode for the next one.
+        [sys.executable, "-B", "-c", code, *map(str, arguments)],
         cwd=root, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=limit,
     )  # fmt: skip
 
@@ -222,6 +229,60 @@ def test_what_was_acknowledged_outlives_killed_writers(path: Path, tmp_path: Pat
     rows = sqlite3.connect(path)
     assert rows.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     rows.close()
+
+
+def refusing(refusals: Iterator[int]) -> type[sqlite3.Connection]:
+    """A connection that SQLite tells to be busy at once: it holds what it read while another asks for it too."""
+
+    class Refused(sqlite3.Connection):
+        def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+            if "journal_mode" in sql and next(refusals, None) is not None:
+                error = sqlite3.OperationalError("database is locked")
+                error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+                raise error
+            return super().execute(sql, parameters)
+
+    return Refused
+
+
+def test_a_file_that_another_begins_is_waited_for(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refusals = iter(range(3))
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=refusing(refusals)))
+    with Journal(path) as journal:
+        run = journal.begin({})
+        assert [summary.id for summary in journal.runs()] == [run]
+    assert next(refusals, None) is None
+
+
+def test_a_file_that_another_begins_for_ever_is_busy(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=refusing(count())))
+    with pytest.raises(Busy, match=r"for more than 0\.2 s"):
+        Journal(path, patience=0.2).begin({})
+
+
+def begin_together(path: Path, barrier: Any, failed: Any) -> None:
+    barrier.wait(30)
+    try:
+        with Journal(path) as journal:
+            journal.begin({})
+    except Exception as error:
+        failed.put(repr(error))
+
+
+@pytest.mark.parametrize("rounds", [20, pytest.param(1000, marks=pytest.mark.slow)])
+def test_crowds_that_begin_a_file_all_get_in(tmp_path: Path, rounds: int) -> None:
+    forking = multiprocessing.get_context("fork")
+    failed = forking.Queue()
+    for number in range(rounds):
+        path, barrier = tmp_path / str(number) / "journal.sqlite", forking.Barrier(6)
+        crowd = [forking.Process(target=begin_together, args=(path, barrier, failed)) for _ in range(6)]
+        for process in crowd:
+            process.start()
+        for process in crowd:
+            process.join(60)
+            assert process.exitcode == 0
+        with Journal(path) as journal:
+            assert len(list(journal.runs())) == 6, failed.get(timeout=10)
 
 
 STARTER = """

@@ -1,6 +1,8 @@
 """Streamed answers over a real loopback connection: heard piece by piece, checked as a whole, tried again when cut."""
 
+import itertools
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -24,8 +26,22 @@ DONE = b"data: [DONE]\n\n"
 pytestmark = pytest.mark.usefixtures("way")
 
 
-def asked(*acts: Act, max_bytes: int = 8_000_000) -> tuple[Answer | LMError, list[str], FaultServer]:
-    heard: list[str] = []
+def one_by_one(heard: list[str], pieces: int) -> Callable[[], None]:
+    """Waits until one piece more has been heard than at the last time: no two of them arrive in one reading."""
+    numbers = itertools.count(1)
+
+    def wait() -> None:
+        number, until = next(numbers), time.monotonic() + 30
+        while number <= pieces and sum(map(bool, heard)) < number and time.monotonic() < until:
+            time.sleep(0.001)
+
+    return wait
+
+
+def asked(
+    *acts: Act, max_bytes: int = 8_000_000, heard: list[str] | None = None
+) -> tuple[Answer | LMError, list[str], FaultServer]:
+    heard = [] if heard is None else heard
     with FaultServer(each(*acts)) as server:
         remote = endpoint(server, max_bytes=max_bytes)
         try:
@@ -39,7 +55,7 @@ def asked(*acts: Act, max_bytes: int = 8_000_000) -> tuple[Answer | LMError, lis
 @pytest.mark.parametrize("style", ["chat", "text"])
 def test_pieces_are_heard_as_they_come_and_the_whole_is_checked(style: str) -> None:
     heard: list[str] = []
-    with FaultServer(lambda seen: stream(*PIECES, style=style, pause=0.03)) as server:
+    with FaultServer(lambda seen: stream(*PIECES, style=style, pause=one_by_one(heard, 3))) as server:
         remote = endpoint(server)
         send = remote.chat if style == "chat" else remote.text
         answer = send({**ASK, "stream": True}, heard.append)
@@ -52,7 +68,10 @@ def test_pieces_are_heard_as_they_come_and_the_whole_is_checked(style: str) -> N
 
 
 def test_a_stream_cut_midway_is_tried_again_and_nothing_is_heard_twice() -> None:
-    answer, heard, server = asked(stream(*PIECES, cut_after=2, pause=0.03), stream(*PIECES, pause=0.03))
+    heard: list[str] = []
+    wait = one_by_one(heard, 5)
+    acts = stream(*PIECES, cut_after=2, pause=wait), stream(*PIECES, pause=wait)
+    answer, _, server = asked(*acts, heard=heard)
     assert isinstance(answer, Answer) and answer.choices[0].text == "The house is red."
     assert len(server.seen) == 2
     assert heard == ["", "The ", "The house", "", "The ", "The house", "The house is red."]
@@ -111,8 +130,11 @@ def test_a_stream_without_end_meets_the_deadline_and_one_that_is_too_large_the_c
         wire.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
         while True:
             wire.send(event("more "))
+            wait()
 
-    fault, heard, _ = asked(endless, max_bytes=300_000)
+    heard: list[str] = []
+    wait = one_by_one(heard, 1)
+    fault, _, _ = asked(endless, max_bytes=300_000, heard=heard)
     assert type(fault) is BadResponse and "larger than 300000 bytes" in str(fault)
     assert 100 < max(map(len, heard)) < 300_000
     with FaultServer(lambda seen: stream(*("more ",) * 1000, pause=0.05)) as server:
