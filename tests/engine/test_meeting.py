@@ -12,7 +12,7 @@ from dsp.engine.meeting import Meeting
 
 
 class Doubling:
-    """Doubles numbers and remembers its batches; refuses negative ones. The first waits for the `expected` questions."""
+    """Doubles numbers, remembers its batches, refuses negative numbers. The first batch waits for `expected` ones."""
 
     def __init__(self, expected: int = 0, most: int = 256) -> None:
         self.meeting: Meeting[int, int] = Meeting(self, most)
