@@ -17,7 +17,6 @@ from dsp.types import Citation, Passage, Verdict
 
 _MARKER = re.compile(r"\s*\[(\d{1,3})\]")
 _QUOTATION = re.compile(r"[\"“「『«]([^\"“”「」『』«»]{12,})[\"”」』»]")
-# What is made of a sentence is kept for the next answer; a text without an end would stay in memory.
 NEAR = 0.8
 """Share of a claim's words that one sentence must hold, in order, for the claim to be nearly there."""
 

@@ -54,7 +54,7 @@ def test_the_methods_differ_where_they_should() -> None:
 
 
 @EVERY
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rankings=RANKINGS, seed=st.integers(0, 99))
 def test_the_order_of_the_rankings_does_not_matter(fuse: Fuse, rankings: list[Ranking], seed: int) -> None:
     mixed = random.Random(seed).sample(rankings, len(rankings))
@@ -63,7 +63,7 @@ def test_the_order_of_the_rankings_does_not_matter(fuse: Fuse, rankings: list[Ra
 
 
 @EVERY
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rankings=RANKINGS, k=st.integers(0, 10))
 def test_a_smaller_k_gives_the_beginning_of_a_larger_one(fuse: Fuse, rankings: list[Ranking], k: int) -> None:
     weights = [1.0] * len(rankings)
@@ -76,7 +76,7 @@ def test_a_smaller_k_gives_the_beginning_of_a_larger_one(fuse: Fuse, rankings: l
 
 
 @EVERY
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(one=st.dictionaries(st.sampled_from("abcdefgh"), st.integers(-9, 9), min_size=1))
 def test_fusing_one_ranking_keeps_its_order(fuse: Fuse, one: dict[str, int]) -> None:
     hits = ranking(**{id_: float(score) for id_, score in one.items()})
@@ -84,14 +84,14 @@ def test_fusing_one_ranking_keeps_its_order(fuse: Fuse, one: dict[str, int]) -> 
 
 
 @EVERY
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rankings=RANKINGS, other=RANKING)
 def test_a_ranking_of_weight_0_is_as_good_as_none(fuse: Fuse, rankings: list[Ranking], other: Ranking) -> None:
     ones = [1.0] * len(rankings)
     assert fused([*rankings, other], 9, fuse=fuse, weights=[*ones, 0.0]) == fused(rankings, 9, fuse=fuse, weights=ones)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(scores=st.lists(SCORES, min_size=1), shift=st.floats(-1000, 1000))
 def test_a_softmax_sums_to_1_and_ignores_a_shift(scores: list[float], shift: float) -> None:
     assert sum(softmax(scores)) == pytest.approx(1)

@@ -21,7 +21,7 @@ DEMOS = st.builds(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(DEMOS)
 def test_demonstrations_are_read_back_as_they_were_written(demos: Demos) -> None:
     again = demos_from(json.loads(json.dumps(demos_json(demos))))

@@ -167,14 +167,14 @@ def test_many_rows_are_streamed(tmp_path: Path) -> None:
     assert time.process_time() - begun < 10
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.dictionaries(st.text(max_size=5), st.text(max_size=20), max_size=3), max_size=5))
 def test_what_is_written_as_jsonl_is_read_back(tmp_path: Path, values: list[dict[str, str]]) -> None:
     path = file(tmp_path, "a.jsonl", "".join(json.dumps(value) + "\n" for value in values))
     assert [row.values for row in read(path)[0]] == values
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=300))
 def test_no_bytes_break_the_readers(tmp_path: Path, raw: bytes) -> None:
     for name in ("a.jsonl", "a.csv", "a.parquet"):

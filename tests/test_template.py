@@ -81,7 +81,7 @@ def test_a_single_line_output_stops_at_the_line_break() -> None:
     assert "\nQuestion:" in QA.stops
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(TEXT, TEXT, TEXT)
 def test_what_is_written_is_read_back_unchanged(question: str, rationale: str, answer: str) -> None:
     x = Example(question=question, rationale=rationale, answer=answer)
@@ -91,7 +91,7 @@ def test_what_is_written_is_read_back_unchanged(question: str, rationale: str, a
     assert dict(PLAIN.read(completion).values) == {"rationale": rationale, "answer": answer}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(TEXT, min_size=1, max_size=3))
 def test_a_passage_cannot_forge_a_label_or_a_separator(texts: list[str]) -> None:
     prompt = QA.write(Example(question="q", context=tuple(Passage(id=str(i), text=t) for i, t in enumerate(texts))))

@@ -79,12 +79,11 @@ class Claims:
                 fcntl.lockf(self._file(), fcntl.LOCK_UN, 1, _place(key))
 
     def _wake(self) -> None:
-        self._timer = threading.Timer(KEPT, _give_up, [weakref.ref(self)])  # claims that are let go end at once
+        self._timer = threading.Timer(KEPT, _woken, [weakref.ref(self)])  # claims that are let go end at once
         self._timer.daemon = True
         self._timer.start()
 
-    def give_up(self) -> None:
-        """Release what was fetched `KEPT` seconds ago and never recorded."""
+    def _give_up(self) -> None:
         with self._lock:
             late = self._clock() - KEPT
             for key in [key for key, since in self._held.items() if since is not None and since <= late]:
@@ -102,9 +101,9 @@ class Claims:
         return self._open[1]
 
 
-def _give_up(claims: "weakref.ref[Claims]") -> None:
+def _woken(claims: "weakref.ref[Claims]") -> None:
     if (alive := claims()) is not None:
-        alive.give_up()
+        alive._give_up()
 
 
 def _place(key: Hashable) -> int:

@@ -172,10 +172,11 @@ def test_demonstrations_are_shown_and_are_part_of_the_experiment(
 
 SLOW = """
 import time
+from pathlib import Path
 from dsp import Example
 
 def slow(question: str) -> Example:
-    time.sleep(0.1)
+    time.sleep(0.01 if question < "Number 05" or Path("go").exists() else 30)
     return Example(answer=question[-2:])
 """
 
@@ -202,6 +203,7 @@ def test_ctrl_c_keeps_what_is_there_and_goes_on(place: Path, home: Path, at_once
     assert 3 <= kept.count(b"\n") < 30
     assert kept.endswith(b"\n")
     assert "the same command goes on" in err
+    (place / "go").touch()
     done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["programs"][0]["scores"]["exact_match"]["mean"] == 1.0
     assert outcomes.read_bytes().startswith(kept)

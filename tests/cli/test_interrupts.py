@@ -68,6 +68,7 @@ def server(place: Path, home: Path) -> Iterator[Slow]:
     with Slow() as found:
         threading.Thread(target=found.serve_forever, daemon=True).start()
         yield found
+        found.holds = False
         found.shutdown()
 
 

@@ -57,7 +57,7 @@ SET = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(found=SET)
 def test_a_file_is_read_back_as_it_was_written(found: DemoSet, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("demos") / "demos.json"

@@ -38,14 +38,14 @@ def test_documents_of_one_passage_are_ranked_by_score_alone() -> None:
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=60), st.integers(1, 70))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_best_is_a_stable_sort(values: list[int], k: int) -> None:
     scores = np.array(values, float)
     assert best(scores, k) == np.argsort(-scores, kind="stable")[:k].tolist()
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4)), min_size=1, max_size=40), st.integers(1, 50))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_longer_list_begins_with_the_shorter_one(rows: list[tuple[int, int]], k: int) -> None:
     scores, documents = np.array([r[0] for r in rows], float), np.array([r[1] for r in rows])
     whole = spread(scores, documents, len(rows))

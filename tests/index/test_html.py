@@ -70,7 +70,7 @@ def test_marked_sections_are_passed_over(tmp_path: Path) -> None:
     assert html(tmp_path, page).text.split() == ["one", "two", "three"]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.sampled_from("<p> </p> <h1> <h2> </h2> <script> </script> <svg> text <!-- --> & < </ > <td>".split()))
 )

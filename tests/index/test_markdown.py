@@ -108,7 +108,7 @@ def test_long_values_stay_out_of_the_metadata_of_every_passage(tmp_path: Path) -
     assert document.front[0].startswith("abstract: x x")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(["# A", "## B", "text", "", "---", "===", "```", "a: b", "- c", "|x|"])).map("\n".join))
 def test_sections_lie_in_order_and_lose_only_headings(tmp_path: Path, text: str) -> None:
     document = markdown(tmp_path, text)

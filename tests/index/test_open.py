@@ -111,7 +111,7 @@ def test_a_path_that_is_not_there_says_so(home: Path) -> None:
 
 @example("..")
 @given(st.text(max_size=40).filter(lambda name: not name.startswith(("colbert:", "digest", "~")) and "/" not in name))
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_name_builds_or_opens_anything_by_accident(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

@@ -84,7 +84,7 @@ def test_a_demonstration_that_is_not_shown_is_not_counted_as_cut() -> None:
     assert cut(hidden, 1).cut == ("1 raw demonstration",)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.integers(min_value=40, max_value=260),
     st.lists(st.integers(min_value=1, max_value=60), max_size=8),

@@ -82,7 +82,7 @@ _json = st.recursive(
 def test_no_body_leads_to_anything_but_an_answer_or_a_typed_error(count: int) -> None:
     met: Counter[str] = Counter()
 
-    @settings(max_examples=count, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=count, suppress_health_check=[HealthCheck.too_slow])
     @given(body=st.one_of(st.binary(max_size=200), _json.map(lambda value: json.dumps(value).encode())))
     def check(body: bytes) -> None:
         streamed = b"data: " + body.replace(b"\n", b" ") + b"\n\ndata: [DONE]\n\n"

@@ -50,7 +50,7 @@ def test_a_pause_is_for_everybody() -> None:
     assert (pace.paused(), pace.turn(0)) == (0.0, 0.0)
 
 
-def test_retry_after_slows_every_run_and_counts_against_no_deadline() -> None:
+def test_retry_after_slows_every_run() -> None:
     """One of twenty runs is told to wait 0.6 s; the others, which come when it knows, wait too."""
     seen_at: list[float] = []
     told = threading.Event()

@@ -70,7 +70,7 @@ def run(
     """Check `count` drawn templates with so many drawn texts, and make sure that it was done so often."""
     done = 0
 
-    @settings(max_examples=count, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=count, database=None, suppress_health_check=list(HealthCheck))
     @given(st.sampled_from(templates), st.lists(TEXT, min_size=texts, max_size=texts))
     def counted(template: Template, drawn: list[str]) -> None:
         nonlocal done

@@ -45,7 +45,7 @@ def test_a_question_and_its_passage_agree() -> None:
 
 
 @given(st.text())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_text_has_terms_without_blanks(text: str) -> None:
     assert all(term and not term.isspace() for term in terms(text))
 

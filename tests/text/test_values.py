@@ -96,7 +96,7 @@ def test_a_type_without_a_schema_is_refused() -> None:
             schema_of(kind)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(), st.lists(st.text()))
 def test_what_is_written_is_read_back(name: str, parts: list[str]) -> None:
     try:
@@ -107,7 +107,7 @@ def test_what_is_written_is_read_back(name: str, parts: list[str]) -> None:
     assert read_value(list[str], written_value(list[str], parts)) == parts
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(st.characters(exclude_categories=())), st.sampled_from([Person, YES, int, list[str], float, str]))
 def test_any_text_is_read_or_refused(text: str, kind: Any) -> None:
     with suppress(ReadingError):
